@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* dev.c - /dev/mbox and its descriptors: open, bind, read, write, poll. */
+
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "dev.h"
+#include "ioctl.h"
+#include "mailbox.h"
+#include "msg.h"
+#include "recv.h"
+#include "rights.h"
+#include "send.h"
+
+/* The mailbox stays bound, and so held, for as long as the descriptor is open. */
+struct mbox *mbox_dev_bound(const struct mbox_file *mf)
+{
+	/* Pairs with the cmpxchg in mbox_dev_bind(). */
+	return smp_load_acquire(&mf->mb);
+}
+
+int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb)
+{
+	mbox_mailbox_get(mb);
+	if (cmpxchg(&mf->mb, NULL, mb)) {
+		mbox_mailbox_put(mb);
+		return -EISCONN;
+	}
+	return 0;
+}
+
+static int dev_open(struct inode *inode, struct file *file)
+{
+	struct mbox_file *mf = kzalloc(sizeof(*mf), GFP_KERNEL_ACCOUNT);
+
+	if (!mf)
+		return -ENOMEM;
+	mf->opener = get_pid(task_tgid(current));
+	file->private_data = mf;
+	return stream_open(inode, file);
+}
+
+static int dev_release(struct inode *inode, struct file *file)
+{
+	struct mbox_file *mf = file->private_data;
+
+	if (mf->mb)
+		mbox_mailbox_put(mf->mb);
+	put_pid(mf->opener);
+	kfree(mf);
+	return 0;
+}
+
+static int may_stream(const struct file *file, const struct mbox *mb, unsigned int right)
+{
+	const struct mbox_file *mf = file->private_data;
+
+	if (!mb)
+		return -ENOTCONN;
+	return mbox_rights_stream(mb, right, mf->opener, file->f_cred) ? 0 : -EACCES;
+}
+
+static struct mbox_patience patience_of(const struct kiocb *iocb)
+{
+	return (struct mbox_patience) {
+		.nonblock = (iocb->ki_flags & IOCB_NOWAIT) ||
+			    (iocb->ki_filp->f_flags & O_NONBLOCK),
+	};
+}
+
+static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct mbox *mb = mbox_dev_bound(iocb->ki_filp->private_data);
+	struct mbox_patience patience = patience_of(iocb);
+	size_t room = iov_iter_count(to);
+	struct mbox_msg *msg;
+	ssize_t len;
+	int err;
+
+	err = may_stream(iocb->ki_filp, mb, MBOX_RIGHT_RECV);
+	if (err || !room)
+		return err;
+	msg = mbox_recv_claim(mb, &room, &patience);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
+
+	len = msg->len;
+	if (copy_to_iter(msg->data, len, to) != len) {
+		mbox_recv_put_back(mb, msg);
+		return -EFAULT;
+	}
+	mbox_msg_free(msg);
+	return len;
+}
+
+static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct mbox *mb = mbox_dev_bound(iocb->ki_filp->private_data);
+	struct mbox_patience patience = patience_of(iocb);
+	size_t len = iov_iter_count(from);
+	int err;
+
+	err = may_stream(iocb->ki_filp, mb, MBOX_RIGHT_SEND);
+	if (err || !len)
+		return err;
+	err = mbox_send_iter(mb, from, &patience);
+	return err ?: len;
+}
+
+/* Bind first: a descriptor that is polled unbound has nothing to wait for. */
+static __poll_t dev_poll(struct file *file, poll_table *wait)
+{
+	struct mbox *mb = mbox_dev_bound(file->private_data);
+
+	return mb ? mbox_mailbox_poll(mb, file, wait) : EPOLLERR;
+}
+
+static const struct file_operations dev_fops = {
+	.owner = THIS_MODULE,
+	.open = dev_open,
+	.release = dev_release,
+	.read_iter = dev_read_iter,
+	.write_iter = dev_write_iter,
+	.poll = dev_poll,
+	.unlocked_ioctl = mbox_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+/*
+ * For root alone until there are quotas for each user; an administrator may
+ * open it to a group.
+ */
+static struct miscdevice dev = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "mbox",
+	.fops = &dev_fops,
+	.mode = 0600,
+};
+
+int __init mbox_dev_init(void)
+{
+	return misc_register(&dev);
+}
+
+void mbox_dev_exit(void)
+{
+	misc_deregister(&dev);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MBOX_DEV_H
+#define MBOX_DEV_H
+
+#include "mbox.h"
+
+/**
+ * struct mbox_file - an open descriptor of /dev/mbox
+ * @mb: the mailbox it is bound to (a reference), or NULL; set once
+ * @opener: the process that opened it (a reference); immutable
+ */
+struct mbox_file {
+	struct mbox *mb;
+	struct pid *opener;
+};
+
+struct mbox *mbox_dev_bound(const struct mbox_file *mf);
+int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb);
+
+int mbox_dev_init(void);
+void mbox_dev_exit(void);
+
+#endif /* MBOX_DEV_H */

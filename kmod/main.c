@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* main.c - the module comes and goes. The device comes last and goes first. */
+
+#include <linux/init.h>
+#include <linux/module.h>
+
+#include "dev.h"
+#include "registry.h"
+#include "sysctl.h"
+
+static int __init mbox_init(void)
+{
+	int err;
+
+	err = mbox_sysctl_init();
+	if (err)
+		return err;
+	err = mbox_registry_init();
+	if (err)
+		goto exit_sysctl;
+	err = mbox_dev_init();
+	if (err)
+		goto exit_registry;
+	return 0;
+
+exit_registry:
+	mbox_registry_exit();
+exit_sysctl:
+	mbox_sysctl_exit();
+	return err;
+}
+
+static void __exit mbox_exit(void)
+{
+	mbox_dev_exit();
+	mbox_registry_exit();
+	mbox_sysctl_exit();
+}
+
+module_init(mbox_init);
+module_exit(mbox_exit);
+MODULE_DESCRIPTION("Mailboxes: messages between processes through /dev/mbox");
+MODULE_AUTHOR("The mbox authors");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ns.c - the tables of one network namespace's mailboxes.
+ *
+ * The network namespace and every mailbox hold them: so whoever ends a mailbox
+ * through a descriptor finds them, even when the network namespace is on its
+ * way out at the same moment.
+ */
+
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+
+#include "limits.h"
+#include "ns.h"
+
+/* A name is always compared with its padding, so the key has a fixed length. */
+static const struct rhashtable_params names_params = {
+	.key_len = MBOX_NAME_SIZE,
+	.key_offset = offsetof(struct mbox, name),
+	.head_offset = offsetof(struct mbox, name_node),
+	.automatic_shrinking = true,
+};
+
+struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns)
+{
+	struct mbox_ns *ns = kzalloc(sizeof(*ns), GFP_KERNEL_ACCOUNT);
+
+	if (!ns)
+		return NULL;
+	if (rhashtable_init(&ns->names, &names_params)) {
+		kfree(ns);
+		return NULL;
+	}
+	mutex_init(&ns->lock);
+	xa_init_flags(&ns->ids, XA_FLAGS_ACCOUNT);
+	ns->user_ns = get_user_ns(user_ns);
+	refcount_set(&ns->refs, 1);
+	return ns;
+}
+
+struct mbox_ns *mbox_ns_get(struct mbox_ns *ns)
+{
+	refcount_inc(&ns->refs);
+	return ns;
+}
+
+void mbox_ns_put(struct mbox_ns *ns)
+{
+	if (!refcount_dec_and_test(&ns->refs))
+		return;
+	rhashtable_destroy(&ns->names);
+	xa_destroy(&ns->ids);
+	put_user_ns(ns->user_ns);
+	kfree(ns);
+}
+
+static int add_name(struct mbox_ns *ns, struct mbox *mb)
+{
+	if (!mb->name[0])
+		return 0;
+	return rhashtable_lookup_insert_fast(&ns->names, &mb->name_node, names_params);
+}
+
+static void remove_name(struct mbox_ns *ns, struct mbox *mb)
+{
+	if (mb->name[0])
+		rhashtable_remove_fast(&ns->names, &mb->name_node, names_params);
+}
+
+/* Give @mb the next id, and its name if it has one. An id is used up only then. */
+int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb)
+{
+	int err;
+
+	lockdep_assert_held(&ns->lock);
+	if (ns->count >= READ_ONCE(mbox_limits.max_mailboxes))
+		return -ENOSPC;
+	mb->id = ns->last_id + 1;
+	err = add_name(ns, mb);
+	if (err)
+		return err;
+	err = xa_insert(&ns->ids, mb->id, mb, GFP_KERNEL);
+	if (err) {
+		remove_name(ns, mb);
+		return err;
+	}
+	WRITE_ONCE(ns->last_id, mb->id);
+	WRITE_ONCE(ns->count, ns->count + 1);
+	return 0;
+}
+
+void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb)
+{
+	lockdep_assert_held(&ns->lock);
+	xa_erase(&ns->ids, mb->id);
+	remove_name(ns, mb);
+	WRITE_ONCE(ns->count, ns->count - 1);
+}
+
+/* Under RCU; the caller takes a reference if there is one left to take. */
+struct mbox *mbox_ns_find_name(struct mbox_ns *ns, const u8 name[MBOX_NAME_SIZE])
+{
+	return rhashtable_lookup(&ns->names, name, names_params);
+}

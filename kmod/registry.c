@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * registry.c - how a mailbox comes into a namespace, is found, and leaves it.
+ *
+ * The registry's reference keeps a mailbox alive that nobody uses, and the
+ * module loaded for it.
+ */
+
+#include <linux/module.h>
+#include <linux/nsproxy.h>
+#include <linux/sched.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "mailbox.h"
+#include "ns.h"
+#include "registry.h"
+
+static unsigned int net_id;
+
+static struct mbox_ns *ns_of(struct net *net)
+{
+	struct mbox_ns **slot = net_generic(net, net_id);
+
+	return *slot;
+}
+
+static struct mbox_ns *current_ns(void)
+{
+	return ns_of(current->nsproxy->net_ns);
+}
+
+/*
+ * Give a NEW mailbox its place: an id and, if it has a name, that name. Lookups
+ * pass over it until it is published. On success the registry holds it.
+ */
+int mbox_registry_reserve(struct mbox *mb)
+{
+	struct mbox_ns *ns = current_ns();
+	int err;
+
+	mb->ns = mbox_ns_get(ns);
+	mutex_lock(&ns->lock);
+	err = mbox_ns_add(ns, mb);
+	if (!err) {
+		mbox_mailbox_get(mb);
+		__module_get(THIS_MODULE);
+	}
+	mutex_unlock(&ns->lock);
+	return err;
+}
+
+/* From now on it is found. Unless it was deleted through its descriptor. */
+void mbox_registry_publish(struct mbox *mb)
+{
+	mutex_lock(&mb->ns->lock);
+	if (mb->state == MBOX_NEW)
+		/* Pairs with the acquire in get_live(). */
+		smp_store_release(&mb->state, MBOX_LIVE);
+	mutex_unlock(&mb->ns->lock);
+}
+
+/*
+ * End a mailbox. The name is free before anybody is told, so that whoever is
+ * woken can create its successor.
+ */
+int mbox_registry_delete(struct mbox *mb)
+{
+	bool first;
+
+	mutex_lock(&mb->ns->lock);
+	first = mbox_mailbox_mark_gone(mb);
+	if (first)
+		mbox_ns_remove(mb->ns, mb);
+	mutex_unlock(&mb->ns->lock);
+	if (!first)
+		return -EIDRM;
+
+	mbox_mailbox_clear(mb);
+	mbox_mailbox_put(mb);
+	module_put(THIS_MODULE);
+	return 0;
+}
+
+/* Under RCU: a reference to @mb, if it can still be found. */
+static struct mbox *get_live(struct mbox *mb)
+{
+	/* Pairs with the release in mbox_registry_publish(). */
+	if (!mb || smp_load_acquire(&mb->state) != MBOX_LIVE)
+		return NULL;
+	return refcount_inc_not_zero(&mb->refs) ? mb : NULL;
+}
+
+/* The mailbox, -ENOENT if there never was one, or -EIDRM if there was. */
+struct mbox *mbox_registry_get(u64 id)
+{
+	struct mbox_ns *ns = current_ns();
+	struct mbox *mb, *live;
+
+	rcu_read_lock();
+	mb = xa_load(&ns->ids, id);
+	live = get_live(mb);
+	if (!live) {
+		bool never = id > READ_ONCE(ns->last_id) ||
+			     (mb && READ_ONCE(mb->state) == MBOX_NEW);
+
+		live = ERR_PTR(never ? -ENOENT : -EIDRM);
+	}
+	rcu_read_unlock();
+	return live;
+}
+
+struct mbox *mbox_registry_get_named(const u8 name[MBOX_NAME_SIZE])
+{
+	struct mbox *mb;
+
+	rcu_read_lock();
+	mb = get_live(mbox_ns_find_name(current_ns(), name));
+	rcu_read_unlock();
+	return mb ?: ERR_PTR(-ENOENT);
+}
+
+/* The mailbox with the smallest id from @id on, or -ENOENT. */
+struct mbox *mbox_registry_get_next(u64 id)
+{
+	struct mbox_ns *ns = current_ns();
+	struct mbox *mb, *live = NULL;
+	unsigned long index;
+
+	rcu_read_lock();
+	xa_for_each_start(&ns->ids, index, mb, id) {
+		live = get_live(mb);
+		if (live)
+			break;
+	}
+	rcu_read_unlock();
+	return live ?: ERR_PTR(-ENOENT);
+}
+
+u32 mbox_registry_count(void)
+{
+	return READ_ONCE(current_ns()->count);
+}
+
+static int __net_init net_init(struct net *net)
+{
+	struct mbox_ns **slot = net_generic(net, net_id);
+
+	*slot = mbox_ns_alloc(net->user_ns);
+	return *slot ? 0 : -ENOMEM;
+}
+
+static struct mbox *get_any(struct mbox_ns *ns)
+{
+	unsigned long index = 0;
+	struct mbox *mb;
+
+	mutex_lock(&ns->lock);
+	mb = xa_find(&ns->ids, &index, ULONG_MAX, XA_PRESENT);
+	if (mb)
+		mbox_mailbox_get(mb);
+	mutex_unlock(&ns->lock);
+	return mb;
+}
+
+/* No process is left inside, so nothing is added any more. */
+static void __net_exit net_exit(struct net *net)
+{
+	struct mbox_ns *ns = ns_of(net);
+	struct mbox *mb;
+
+	while ((mb = get_any(ns))) {
+		mbox_registry_delete(mb);
+		mbox_mailbox_put(mb);
+		cond_resched();
+	}
+	mbox_ns_put(ns);
+}
+
+static struct pernet_operations net_ops = {
+	.init = net_init,
+	.exit = net_exit,
+	.id = &net_id,
+	.size = sizeof(struct mbox_ns *),
+};
+
+int mbox_registry_init(void)
+{
+	return register_pernet_subsys(&net_ops);
+}
+
+void mbox_registry_exit(void)
+{
+	unregister_pernet_subsys(&net_ops);
+	/* kfree_rcu() and the tables need no code of ours, but be plain about it. */
+	rcu_barrier();
+}
