@@ -25,6 +25,16 @@ struct mbox *mbox_dev_bound(const struct mbox_file *mf)
 	return smp_load_acquire(&mf->mb);
 }
 
+/* The same for those who want to use it, or why not. */
+struct mbox *mbox_dev_target(const struct mbox_file *mf)
+{
+	struct mbox *mb = mbox_dev_bound(mf);
+
+	if (!mb)
+		return ERR_PTR(-ENOTCONN);
+	return READ_ONCE(mb->state) == MBOX_GONE ? ERR_PTR(-EIDRM) : mb;
+}
+
 int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb)
 {
 	mbox_mailbox_get(mb);
@@ -57,13 +67,15 @@ static int dev_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static int may_stream(const struct file *file, const struct mbox *mb, unsigned int right)
+static struct mbox *stream_target(const struct kiocb *iocb, unsigned int right)
 {
+	const struct file *file = iocb->ki_filp;
 	const struct mbox_file *mf = file->private_data;
+	struct mbox *mb = mbox_dev_target(mf);
 
-	if (!mb)
-		return -ENOTCONN;
-	return mbox_rights_stream(mb, right, mf->opener, file->f_cred) ? 0 : -EACCES;
+	if (!IS_ERR(mb) && !mbox_rights_stream(mb, right, mf->opener, file->f_cred))
+		return ERR_PTR(-EACCES);
+	return mb;
 }
 
 static struct mbox_patience patience_of(const struct kiocb *iocb)
@@ -76,16 +88,14 @@ static struct mbox_patience patience_of(const struct kiocb *iocb)
 
 static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct mbox *mb = mbox_dev_bound(iocb->ki_filp->private_data);
+	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_RECV);
 	struct mbox_patience patience = patience_of(iocb);
 	size_t room = iov_iter_count(to);
 	struct mbox_msg *msg;
 	ssize_t len;
-	int err;
 
-	err = may_stream(iocb->ki_filp, mb, MBOX_RIGHT_RECV);
-	if (err || !room)
-		return err;
+	if (IS_ERR(mb) || !room)
+		return PTR_ERR_OR_ZERO(mb);
 	msg = mbox_recv_claim(mb, &room, &patience);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
@@ -101,14 +111,13 @@ static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct mbox *mb = mbox_dev_bound(iocb->ki_filp->private_data);
+	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_SEND);
 	struct mbox_patience patience = patience_of(iocb);
 	size_t len = iov_iter_count(from);
 	int err;
 
-	err = may_stream(iocb->ki_filp, mb, MBOX_RIGHT_SEND);
-	if (err || !len)
-		return err;
+	if (IS_ERR(mb) || !len)
+		return PTR_ERR_OR_ZERO(mb);
 	err = mbox_send_iter(mb, from, &patience);
 	return err ?: len;
 }

@@ -15,6 +15,7 @@ struct mbox_file {
 };
 
 struct mbox *mbox_dev_bound(const struct mbox_file *mf);
+struct mbox *mbox_dev_target(const struct mbox_file *mf);
 int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb);
 
 int mbox_dev_init(void);

@@ -64,8 +64,8 @@ static struct mbox *target_get(const struct call *call, u64 id)
 
 	if (id)
 		return mbox_registry_get(id);
-	mb = mbox_dev_bound(call->mf);
-	return mb ? mbox_mailbox_get(mb) : ERR_PTR(-ENOTCONN);
+	mb = mbox_dev_target(call->mf);
+	return IS_ERR(mb) ? mb : mbox_mailbox_get(mb);
 }
 
 static struct mbox_patience patience_of(const struct call *call, bool nonblock,
@@ -308,18 +308,39 @@ static int do_delete(const struct call *call, union argument *arg)
 	return err;
 }
 
-/* The next mailbox that the caller may see, from @id on. */
-static struct mbox *next_seen(u64 id)
+static int stat_one(const struct call *call, struct mbox_stat *stat)
 {
+	struct mbox *mb = target_get(call, stat->id);
+	int err = 0;
+
+	if (IS_ERR(mb))
+		return PTR_ERR(mb);
+	if (!mbox_rights_see(mb))
+		err = -EACCES;
+	else if (!mbox_mailbox_stat(mb, stat))
+		err = -EIDRM;
+	mbox_mailbox_put(mb);
+	return err;
+}
+
+/* Passes over those that may not be seen, or are ended at this moment. */
+static int stat_next(struct mbox_stat *stat)
+{
+	u64 id = stat->id;
+
 	for (;;) {
 		struct mbox *mb = mbox_registry_get_next(id);
+		bool told;
 
-		if (IS_ERR(mb) || mbox_rights_see(mb))
-			return mb;
+		if (IS_ERR(mb))
+			return PTR_ERR(mb);
+		told = mbox_rights_see(mb) && mbox_mailbox_stat(mb, stat);
 		id = mb->id + 1;
 		mbox_mailbox_put(mb);
+		if (told)
+			return 0;
 		if (fatal_signal_pending(current))
-			return ERR_PTR(-EINTR);
+			return -EINTR;
 		cond_resched();
 	}
 }
@@ -327,20 +348,11 @@ static struct mbox *next_seen(u64 id)
 static int do_stat(const struct call *call, union argument *arg)
 {
 	struct mbox_stat *stat = &arg->stat;
-	bool next = stat->flags & MBOX_STAT_NEXT;
-	struct mbox *mb;
-	int err = 0;
+	int err;
 
 	if (stat->flags & ~MBOX_STAT_NEXT)
 		return -EINVAL;
-	mb = next ? next_seen(stat->id) : target_get(call, stat->id);
-	if (IS_ERR(mb))
-		return PTR_ERR(mb);
-	if (!next && !mbox_rights_see(mb))
-		err = -EACCES;
-	else if (!mbox_mailbox_stat(mb, stat))
-		err = -EIDRM;
-	mbox_mailbox_put(mb);
+	err = stat->flags & MBOX_STAT_NEXT ? stat_next(stat) : stat_one(call, stat);
 	return err ?: reply(call, stat, offsetof(struct mbox_stat, id));
 }
 
