@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Descriptors and the mailboxes they are bound to: make, open, delete.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "mbox.h"
+
+#define OFLAGS	(O_NONBLOCK | O_CLOEXEC)
+
+static int fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+/* NULL leaves @to empty, which the kernel takes for "no name". */
+static int copy_name(__u8 to[MBOX_NAME_SIZE], const char *name)
+{
+	size_t len;
+
+	if (!name)
+		return 0;
+	len = strnlen(name, MBOX_NAME_SIZE);
+	if (len == 0)
+		return fail(EINVAL);
+	if (len == MBOX_NAME_SIZE)
+		return fail(ENAMETOOLONG);
+	memcpy(to, name, len);
+	return 0;
+}
+
+/* close() may change errno, and the caller is to hear why there is no mailbox. */
+static int close_and_fail(int fd)
+{
+	int error = errno;
+
+	close(fd);
+	return fail(error);
+}
+
+/* That there is no device must not read as "no mailbox of that name". */
+static int open_device(int flags)
+{
+	int fd = open(MBOX_DEVICE, flags);
+
+	return fd < 0 && errno == ENOENT ? fail(ENODEV) : fd;
+}
+
+static int default_bytes(int fd, struct mbox_create *create)
+{
+	struct mbox_info info = { 0 };
+
+	if (ioctl(fd, MBOX_IOC_INFO, &info))
+		return -1;
+	create->max_bytes = (uint64_t)create->max_msgs * create->max_size;
+	if (create->max_bytes > info.limit_bytes)
+		create->max_bytes = info.limit_bytes;
+	if (create->max_bytes < create->max_size)
+		create->max_bytes = create->max_size;
+	return 0;
+}
+
+static int fill_create(struct mbox_create *create, const struct mbox_attr *attr)
+{
+	static const struct mbox_attr defaults;
+
+	if (!attr)
+		attr = &defaults;
+	if (attr->flags & ~MBOX_EMPTY_ONLY)
+		return fail(EINVAL);
+	if ((attr->flags & MBOX_EMPTY_ONLY) && attr->max_size)
+		return fail(EINVAL);
+
+	create->max_msgs = attr->max_msgs ? attr->max_msgs : 64;
+	create->max_size = attr->max_size ? attr->max_size : 4096;
+	if (attr->flags & MBOX_EMPTY_ONLY)
+		create->max_size = 0;
+	create->max_bytes = attr->max_bytes;
+	create->mode = attr->mode ? attr->mode : 0200;
+	if (attr->mode == MBOX_MODE_NONE)
+		create->mode = 0;
+	return 0;
+}
+
+int mbox_create(const char *name, const struct mbox_attr *attr, int oflag)
+{
+	struct mbox_create create = { .flags = MBOX_CREATE_BIND };
+	int fd;
+
+	if (oflag & ~OFLAGS)
+		return fail(EINVAL);
+	if (copy_name(create.name, name) || fill_create(&create, attr))
+		return -1;
+
+	fd = open_device(O_RDWR | oflag);
+	if (fd < 0)
+		return -1;
+	if (!create.max_bytes && default_bytes(fd, &create))
+		return close_and_fail(fd);
+	if (ioctl(fd, MBOX_IOC_CREATE, &create))
+		return close_and_fail(fd);
+	return fd;
+}
+
+static int open_bound(struct mbox_open *request, int oflag)
+{
+	int fd;
+
+	if (oflag & ~(O_ACCMODE | OFLAGS))
+		return fail(EINVAL);
+	if ((oflag & O_ACCMODE) == O_ACCMODE)
+		return fail(EINVAL);
+	fd = open_device(oflag);
+	if (fd < 0)
+		return -1;
+	if (ioctl(fd, MBOX_IOC_OPEN, request))
+		return close_and_fail(fd);
+	return fd;
+}
+
+int mbox_open(const char *name, int oflag)
+{
+	struct mbox_open request = { 0 };
+
+	if (copy_name(request.name, name))
+		return -1;
+	return open_bound(&request, oflag);
+}
+
+int mbox_open_owned(const char *name, uid_t uid, int oflag)
+{
+	struct mbox_open request = { .flags = MBOX_OPEN_UID, .uid = uid };
+
+	if (copy_name(request.name, name))
+		return -1;
+	return open_bound(&request, oflag);
+}
+
+int mbox_open_id(uint64_t id, int oflag)
+{
+	struct mbox_open request = { .id = id };
+
+	return open_bound(&request, oflag);
+}
+
+int mbox_device(void)
+{
+	return open_device(O_RDONLY | O_CLOEXEC);
+}
+
+int mbox_delete(int fd)
+{
+	struct mbox_delete request = { 0 };
+
+	return ioctl(fd, MBOX_IOC_DELETE, &request);
+}
