@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mboxctl show: the attributes and counters of a mailbox.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mboxctl.h"
+
+static const struct words words[] = {
+	{ EACCES, "no right to it" },
+	{ 0, NULL }
+};
+
+/* "bytes_high" is the longest of them. */
+static void print_key(const char *key)
+{
+	printf("%s:%*s", key, 11 - (int)strlen(key), "");
+}
+
+static void print_owner(const char *key, uint32_t number, const char *name)
+{
+	print_key(key);
+	if (name)
+		printf("%" PRIu32 " (%s)\n", number, name);
+	else
+		printf("%" PRIu32 "\n", number);
+}
+
+static void print_mode(uint32_t mode)
+{
+	char letters[MODE_SIZE];
+
+	shown_mode(mode, letters);
+	print_key("mode");
+	printf("%04" PRIo32 " (%s)\n", mode, letters);
+}
+
+static void print_stat(const struct mbox_stat *stat)
+{
+	struct number numbers[NUMBERS];
+
+	print_key("id");
+	printf("%" PRIu64 "\n", (uint64_t)stat->id);
+	print_key("name");
+	printf("%s\n", shown_name(stat));
+	print_mode(stat->mode);
+	print_owner("uid", stat->uid, user_name(stat->uid));
+	print_owner("gid", stat->gid, group_name(stat->gid));
+	print_key("pid");
+	printf(stat->pid ? "%" PRId32 "\n" : "-\n", stat->pid);
+
+	numbers_of(stat, numbers);
+	for (int i = 0; i < NUMBERS; i++) {
+		print_key(numbers[i].key);
+		printf("%" PRIu64 "\n", numbers[i].value);
+	}
+}
+
+int cmd_show(int argc, char **argv)
+{
+	struct mbox_stat stat;
+	bool json = false;
+	int code, fd;
+
+	code = parse_json_option(argc, argv, &json);
+	if (code)
+		return code;
+	if (argc != optind + 1)
+		return wrong_usage("which mailbox? It takes one.");
+
+	fd = open_box(argv[optind], O_RDONLY, words);
+	if (fd < 0)
+		return -fd;
+	if (mbox_getstat(fd, &stat))
+		return fail(words, "%s", printable(argv[optind]));
+	close(fd);
+
+	if (!json) {
+		print_stat(&stat);
+		return DONE;
+	}
+	json_stat(&stat);
+	putchar('\n');
+	return DONE;
+}

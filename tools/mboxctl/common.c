@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the commands have in common before they do their work: saying what is
+ * wrong, reading arguments, opening a mailbox.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mboxctl.h"
+
+#define NSEC_PER_SEC	UINT64_C(1000000000)
+
+static void begin_message(void)
+{
+	fflush(stdout);
+	fputs("mboxctl: ", stderr);
+	if (command)
+		fprintf(stderr, "%s: ", command->name);
+}
+
+int wrong_usage(const char *format, ...)
+{
+	va_list args;
+
+	if (format) {
+		begin_message();
+		va_start(args, format);
+		vfprintf(stderr, format, args);
+		va_end(args);
+		fputc('\n', stderr);
+	}
+	if (command)
+		fprintf(stderr, "Usage: mboxctl %s %s\n", command->name, command->usage);
+	else
+		fputs("\"mboxctl help\" lists the commands.\n", stderr);
+	return WRONG_USAGE;
+}
+
+static const char *find_words(const struct words *words, int error)
+{
+	for (; words && words->text; words++)
+		if (words->error == error)
+			return words->text;
+	return NULL;
+}
+
+static const char *meaning(const struct words *words, int error)
+{
+	static const struct words general[] = {
+		{ ENOENT, "there is no such mailbox" },
+		{ EIDRM, "the mailbox is gone" },
+		{ 0, NULL }
+	};
+	const char *text = find_words(words, error) ?: find_words(general, error);
+
+	return text ?: strerror(error);
+}
+
+int fail(const struct words *words, const char *format, ...)
+{
+	int error = errno;
+	va_list args;
+
+	begin_message();
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, ": %s\n", meaning(words, error));
+	return FAILED;
+}
+
+int fail_midway(const struct words *words, const struct progress *progress)
+{
+	const char *box = printable(progress->box);
+	int error = errno;
+
+	if (progress->total > 1)
+		fail(words, "%" PRIu64 " of %" PRIu64 " messages %s: %s",
+		     progress->done, progress->total, progress->verb, box);
+	else if (progress->done)
+		fail(words, "%" PRIu64 " message%s %s: %s", progress->done,
+		     progress->done > 1 ? "s" : "", progress->verb, box);
+	else
+		fail(words, "%s", box);
+
+	if (error == EAGAIN)
+		return WOULD_WAIT;
+	return error == ETIMEDOUT ? TIMED_OUT : FAILED;
+}
+
+int parse_options(int argc, char **argv, const char *shorts, const struct option *longs,
+		  int (*take)(int option, void *data), void *data)
+{
+	int option, code;
+
+	while ((option = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		if (option == '?')
+			return wrong_usage(NULL);
+		code = take(option, data);
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+static int take_json(int option, void *json)
+{
+	(void)option;
+	*(bool *)json = true;
+	return 0;
+}
+
+int parse_json_option(int argc, char **argv, bool *json)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 }
+	};
+
+	return parse_options(argc, argv, "", options, take_json, json);
+}
+
+/* Reads the digits at *@text and moves it behind them; no digit is no number. */
+static bool read_digits(const char **text, uint64_t *number)
+{
+	const char *at = *text;
+
+	*number = 0;
+	for (; isdigit((unsigned char)*at); at++) {
+		if (__builtin_mul_overflow(*number, 10, number) ||
+		    __builtin_add_overflow(*number, *at - '0', number))
+			return false;
+	}
+	if (at == *text)
+		return false;
+	*text = at;
+	return true;
+}
+
+static int out_of_range(const char *option, const char *text, uint64_t least,
+			uint64_t most)
+{
+	return wrong_usage("%s %s: it takes a number from %" PRIu64 " to %" PRIu64,
+			   option, printable(text), least, most);
+}
+
+int parse_number(const char *option, const char *text, uint64_t least,
+		 uint64_t most, uint64_t *number)
+{
+	const char *end = text;
+
+	if (!read_digits(&end, number) || *end || *number < least || *number > most)
+		return out_of_range(option, text, least, most);
+	return 0;
+}
+
+int parse_size(const char *option, const char *text, uint64_t least,
+	       uint64_t most, uint64_t *bytes)
+{
+	static const char suffixes[] = "KMG";
+	const char *end = text, *suffix;
+
+	if (!read_digits(&end, bytes))
+		return out_of_range(option, text, least, most);
+	suffix = *end ? strchr(suffixes, toupper((unsigned char)*end)) : NULL;
+	if (suffix) {
+		if (__builtin_mul_overflow(*bytes, 1024ULL << 10 * (suffix - suffixes), bytes))
+			return out_of_range(option, text, least, most);
+		end++;
+	}
+	if (*end || *bytes < least || *bytes > most)
+		return out_of_range(option, text, least, most);
+	return 0;
+}
+
+/* "2.5" is 2500000000; digits behind the ninth do not count. */
+static bool read_seconds(const char *text, uint64_t *nanoseconds)
+{
+	uint64_t seconds, unit = NSEC_PER_SEC / 10;
+
+	if (!read_digits(&text, &seconds))
+		return false;
+	if (__builtin_mul_overflow(seconds, NSEC_PER_SEC, nanoseconds))
+		*nanoseconds = UINT64_MAX - NSEC_PER_SEC;
+	if (*text == '.')
+		for (text++; isdigit((unsigned char)*text); text++, unit /= 10)
+			*nanoseconds += (*text - '0') * unit;
+	return !*text;
+}
+
+int parse_timeout(const char *seconds, struct patience *patience)
+{
+	uint64_t nanoseconds;
+
+	if (!read_seconds(seconds, &nanoseconds))
+		return wrong_usage("-t %s: it takes seconds, as in 2 or 0.25",
+				   printable(seconds));
+	patience->deadline = mbox_deadline(&patience->at, nanoseconds);
+	return 0;
+}
+
+bool device_failed(int oflag)
+{
+	static const struct words words[] = {
+		{ ENOENT, "it does not exist; is the module loaded?" },
+		{ ENODEV, "nobody serves it; is the module loaded?" },
+		{ ENXIO, "nobody serves it; is the module loaded?" },
+		{ 0, NULL }
+	};
+	int error = errno;
+	int fd = open(MBOX_DEVICE, oflag | O_CLOEXEC);
+
+	if (fd < 0) {
+		fail(words, MBOX_DEVICE);
+		return true;
+	}
+	close(fd);
+	errno = error;
+	return false;
+}
+
+/* Names never begin with a digit, ids always do. */
+static int bind_box(const char *box, int oflag)
+{
+	uint64_t id;
+
+	if (!isdigit((unsigned char)*box))
+		return mbox_open(box, oflag);
+	if (!read_digits(&box, &id) || *box) {
+		errno = EINVAL;
+		return -1;
+	}
+	return mbox_open_id(id, oflag);
+}
+
+int open_box(const char *box, int oflag, const struct words *words)
+{
+	int fd = bind_box(box, oflag | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == EINVAL || errno == ENAMETOOLONG)
+		return -wrong_usage("%s: neither a name nor an id", printable(box));
+	if (!device_failed(oflag))
+		fail(words, "%s", printable(box));
+	return -FAILED;
+}
+
+int open_device(void)
+{
+	int fd = mbox_device();
+
+	if (fd >= 0)
+		return fd;
+	if (!device_failed(O_RDONLY))
+		fail(NULL, MBOX_DEVICE);
+	return -FAILED;
+}

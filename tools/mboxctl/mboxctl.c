@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mboxctl: mailboxes of the kernel by hand and from scripts. The table of
+ * commands, and main(), which runs one of them.
+ */
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mboxctl.h"
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
+static int cmd_help(int argc, char **argv);
+
+static const struct command commands[] = {
+	{ "create", "[-m MODE] [-c MSGS] [-s SIZE] [-b BYTES] [--json] [NAME]", cmd_create,
+	  "make a mailbox, print its id\n"
+	  "  -m, --mode MODE        who may receive (r) and send (w), octal [0600]\n"
+	  "  -c, --max-msgs MSGS    capacity in messages [64]\n"
+	  "  -s, --max-size SIZE    largest message in bytes [4K]\n"
+	  "  -b, --max-bytes BYTES  capacity in bytes [MSGS times SIZE]\n"
+	  "      --json             print all its attributes as a JSON object\n" },
+	{ "send", "[-p PRIO] [-n | -t SECONDS] BOX MESSAGE...\n"
+	  "       mboxctl send [-p PRIO] [-n | -t SECONDS] [-l] BOX", cmd_send,
+	  "send arguments, or standard input, to a mailbox\n"
+	  "  -p, --prio PRIO        priority, 0 to 31, the highest [0]\n"
+	  "  -n, --nonblock         exit with 3 instead of waiting for room\n"
+	  "  -t, --timeout SECONDS  wait no longer, exit with 4\n"
+	  "  -l, --lines            standard input: a message a line\n"
+	  "What follows BOX is messages, even where it begins with a dash.\n" },
+	{ "recv", "[-c COUNT | -f] [-n | -t SECONDS] [-l | --json] BOX", cmd_recv,
+	  "receive from a mailbox to standard output\n"
+	  "  -c, --count COUNT      how many messages [1]\n"
+	  "  -f, --follow           go on until the mailbox is gone\n"
+	  "  -n, --nonblock         exit with 3 instead of waiting for a message\n"
+	  "  -t, --timeout SECONDS  wait no longer, exit with 4\n"
+	  "  -l, --lines            write a newline after each message\n"
+	  "      --json             write a JSON object a line\n" },
+	{ "ls", "[--json]", cmd_ls,
+	  "list the mailboxes you may see\n"
+	  "      --json             as an array of JSON objects\n" },
+	{ "show", "[--json] BOX", cmd_show,
+	  "show the attributes and counters of a mailbox\n"
+	  "      --json             as a JSON object\n" },
+	{ "rm", "BOX...", cmd_rm,
+	  "delete mailboxes\n" },
+	{ "help", "[COMMAND]", cmd_help,
+	  "say how a command is used\n" },
+};
+
+const struct command *command;
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+static int help_all(void)
+{
+	puts("Usage: mboxctl [COMMAND [ARGUMENT...]]\n"
+	     "       mboxctl --version\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const char *help = commands[i].help;
+
+		printf("  %-8s%.*s\n", commands[i].name, (int)strcspn(help, "\n"), help);
+	}
+	puts("\nWithout a command: ls. BOX is the name or the id of a mailbox.\n"
+	     "\"mboxctl help COMMAND\" tells more, mboxctl(1) all.");
+	return DONE;
+}
+
+static int help_one(const struct command *about)
+{
+	printf("Usage: mboxctl %s %s\n\n%s", about->name, about->usage, about->help);
+	return DONE;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	const struct command *about;
+
+	if (argc == 1)
+		return help_all();
+	if (argc > 2)
+		return wrong_usage("one command at a time");
+	about = find_command(argv[1]);
+	if (!about)
+		return wrong_usage("%s: there is no such command", printable(argv[1]));
+	return help_one(about);
+}
+
+/*
+ * A mailbox must not become standard input or output because somebody closed
+ * those: what is printed would be sent. The dummies fail when they are used.
+ */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+static int run(int argc, char **argv)
+{
+	char title[32];
+
+	command = find_command(argv[0]);
+	if (!command)
+		return wrong_usage("%s: there is no such command", printable(argv[0]));
+	if (argc == 2 && !strcmp(argv[1], "--help"))
+		return help_one(command);
+
+	/* getopt begins its messages with argv[0]. */
+	snprintf(title, sizeof(title), "mboxctl: %s", command->name);
+	argv[0] = title;
+	return command->run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	static char *state[] = { "ls", NULL };
+	int code;
+
+	/* A message is to reach a log that many write in one piece. */
+	setlinebuf(stderr);
+	setlocale(LC_CTYPE, "");
+	fill_standard_descriptors();
+
+	if (argc < 2)
+		code = run(1, state);
+	else if (!strcmp(argv[1], "--version"))
+		code = puts("mboxctl " VERSION) == EOF;
+	else if (!strcmp(argv[1], "--help"))
+		code = help_all();
+	else
+		code = run(argc - 1, argv + 1);
+
+	if (code == DONE && (fflush(stdout) || ferror(stdout)))
+		code = fail(NULL, "standard output");
+	return code;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How things are written: escaped for terminals, as JSON for programs.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "mboxctl.h"
+
+static char *escape_bytes(char *to, const char *from, size_t len)
+{
+	while (len--)
+		to += sprintf(to, "\\x%02x", (unsigned char)*from++);
+	return to;
+}
+
+/*
+ * Only what takes a column of its own is printed: terminals obey control
+ * characters, and readers are fooled by those of no width.
+ */
+const char *printable(const char *text)
+{
+	static char shown[PRINTABLE_SIZE];
+	const char *end = text + strnlen(text, PRINTABLE_MAX);
+	int error = errno;
+	char *to = shown;
+
+	while (text < end) {
+		mbstate_t state = { 0 };
+		wchar_t wide;
+		size_t len = mbrtowc(&wide, text, end - text, &state);
+
+		if (len > (size_t)(end - text)) {
+			len = 1;
+			to = escape_bytes(to, text, len);
+		} else if (wide == L'\\') {
+			to = stpcpy(to, "\\\\");
+		} else if (wcwidth(wide) < 1) {
+			to = escape_bytes(to, text, len);
+		} else {
+			to = mempcpy(to, text, len);
+		}
+		text += len;
+	}
+	*to = '\0';
+	errno = error;
+	return shown;
+}
+
+const char *shown_name(const struct mbox_stat *stat)
+{
+	const char *name = (const char *)stat->name;
+
+	if (!*name)
+		return "-";
+	return strcmp(name, "-") ? printable(name) : "\\x2d";
+}
+
+const char *user_name(uint32_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	return user ? printable(user->pw_name) : NULL;
+}
+
+const char *group_name(uint32_t gid)
+{
+	const struct group *group = getgrgid(gid);
+
+	return group ? printable(group->gr_name) : NULL;
+}
+
+void shown_mode(uint32_t mode, char text[MODE_SIZE])
+{
+	static const char letters[] = "rwxrwxrwx";
+
+	for (int i = 0; letters[i]; i++)
+		text[i] = mode & (0400 >> i) ? letters[i] : '-';
+	text[MODE_SIZE - 1] = '\0';
+}
+
+void numbers_of(const struct mbox_stat *stat, struct number numbers[NUMBERS])
+{
+	const struct number all[NUMBERS] = {
+		{ "max_msgs", stat->max_msgs },
+		{ "max_size", stat->max_size },
+		{ "max_bytes", stat->max_bytes },
+		{ "msgs", stat->msgs },
+		{ "msgs_high", stat->msgs_high },
+		{ "bytes", stat->bytes },
+		{ "bytes_high", stat->bytes_high },
+		{ "senders", stat->senders },
+		{ "receivers", stat->receivers },
+		{ "sent", stat->sent },
+		{ "received", stat->received },
+	};
+
+	memcpy(numbers, all, sizeof(all));
+}
+
+/* The length of the UTF-8 character at @text, 0 if there is none. */
+static size_t utf8_length(const unsigned char *text, size_t len)
+{
+	/* Least and most that a second byte may be, by the first. */
+	unsigned char least = 0x80, most = 0xbf;
+	size_t need;
+
+	if (text[0] < 0x80)
+		return 1;
+	if (text[0] < 0xc2 || text[0] > 0xf4)
+		return 0;
+	need = text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+
+	if (text[0] == 0xe0)
+		least = 0xa0;
+	else if (text[0] == 0xed)
+		most = 0x9f;
+	else if (text[0] == 0xf0)
+		least = 0x90;
+	else if (text[0] == 0xf4)
+		most = 0x8f;
+
+	if (len < need || text[1] < least || text[1] > most)
+		return 0;
+	for (size_t i = 2; i < need; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	return need;
+}
+
+static bool is_text(const unsigned char *bytes, size_t len)
+{
+	while (len) {
+		size_t step = *bytes ? utf8_length(bytes, len) : 0;
+
+		if (!step)
+			return false;
+		bytes += step;
+		len -= step;
+	}
+	return true;
+}
+
+/* U+0080 to U+009F are two bytes in UTF-8 and commands to some terminals. */
+static bool is_control(const unsigned char *character)
+{
+	return character[0] < 0x20 || character[0] == 0x7f ||
+	       (character[0] == 0xc2 && character[1] < 0xa0);
+}
+
+static void write_character(const unsigned char *character, size_t len)
+{
+	if (is_control(character))
+		printf("\\u%04x", character[len - 1]);
+	else if (*character == '"' || *character == '\\')
+		printf("\\%c", *character);
+	else
+		fwrite(character, len, 1, stdout);
+}
+
+static void write_text(const unsigned char *text, size_t len)
+{
+	size_t step;
+
+	for (; len; text += step, len -= step) {
+		step = utf8_length(text, len);
+		write_character(text, step);
+	}
+}
+
+static void write_base64(const unsigned char *bytes, size_t len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < len; i += 3) {
+		unsigned int group = bytes[i] << 16;
+
+		if (i + 1 < len)
+			group |= bytes[i + 1] << 8;
+		if (i + 2 < len)
+			group |= bytes[i + 2];
+		putchar(digits[group >> 18]);
+		putchar(digits[group >> 12 & 63]);
+		putchar(i + 1 < len ? digits[group >> 6 & 63] : '=');
+		putchar(i + 2 < len ? digits[group & 63] : '=');
+	}
+}
+
+static void write_key(struct json *json, const char *key)
+{
+	printf("%s\"%s\":", json->more ? "," : "", key);
+	json->more = true;
+}
+
+void json_begin(struct json *json)
+{
+	json->more = false;
+	putchar('{');
+}
+
+void json_end(void)
+{
+	putchar('}');
+}
+
+void json_number(struct json *json, const char *key, uint64_t number)
+{
+	write_key(json, key);
+	printf("%" PRIu64, number);
+}
+
+void json_bytes(struct json *json, const char *key, const char *key64,
+		const void *bytes, size_t len)
+{
+	bool text = is_text(bytes, len);
+
+	write_key(json, text ? key : key64);
+	putchar('"');
+	(text ? write_text : write_base64)(bytes, len);
+	putchar('"');
+}
+
+static void json_name(struct json *json, const char *name)
+{
+	if (*name) {
+		json_bytes(json, "name", "name_base64", name, strlen(name));
+		return;
+	}
+	write_key(json, "name");
+	fputs("null", stdout);
+}
+
+static void json_mode(struct json *json, uint32_t mode)
+{
+	write_key(json, "mode");
+	printf("\"%04o\"", mode);
+}
+
+void json_stat(const struct mbox_stat *stat)
+{
+	struct number numbers[NUMBERS];
+	struct json json;
+
+	numbers_of(stat, numbers);
+	json_begin(&json);
+	json_number(&json, "id", stat->id);
+	json_name(&json, (const char *)stat->name);
+	json_mode(&json, stat->mode);
+	json_number(&json, "uid", stat->uid);
+	json_number(&json, "gid", stat->gid);
+	json_number(&json, "pid", stat->pid);
+	for (int i = 0; i < NUMBERS; i++)
+		json_number(&json, numbers[i].key, numbers[i].value);
+	json_end();
+}
