@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Builds, installs, runs and tests mbox. Everything built goes to $(O); what the
+# virtual machines need and Debian has goes to a cache (selftests/vm/setup).
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KERNEL ?= 6.12
+KERNELS ?= 6.1 6.12
+PREFIX ?= /usr/local
+O ?= build
+override O := $(abspath $(O))
+export O KERNEL V
+
+release := $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+module := $(O)/kmod/$(release)
+vm := selftests/vm
+ifeq ($(V),)
+MAKEFLAGS += -s --no-print-directory
+endif
+
+.PHONY: all module lib tools install run check vm-test vm-shell clean help
+
+all: module lib tools
+
+module:
+ifeq ($(release),)
+	@echo "mbox: no headers of the running kernel in $(KDIR): the module is not built"
+else
+	@$(vm)/kmod $(KDIR) $(module)
+endif
+
+lib:
+	@echo "mbox: building the library and the examples"
+	$(MAKE) -C lib O=$(O) all examples
+
+tools: lib
+	@echo "mbox: building mboxctl"
+	$(MAKE) -C tools/mboxctl O=$(O)
+
+# The kernel's make must not see our variables.
+install: all
+	$(MAKE) -C lib O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
+	$(MAKE) -C tools/mboxctl O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
+ifneq ($(release),)
+	env -u MAKEFLAGS make -C $(KDIR) M=$(module) INSTALL_MOD_PATH=$(DESTDIR) modules_install
+endif
+
+run:
+	@$(vm)/vm demo $(FILE)
+
+check:
+	@$(vm)/check $(KERNELS)
+
+vm-test:
+	@$(vm)/vm test $(T)
+
+vm-shell:
+	@$(vm)/vm shell
+
+clean:
+	rm -rf $(O)
+
+help:
+	@echo 'make           builds the library, mboxctl, the examples, and the module for'
+	@echo '               the running kernel (KDIR=), if its headers are there'
+	@echo 'make install   installs them, and the man pages (PREFIX=, DESTDIR=)'
+	@echo 'make run       streams a file (FILE=) through a mailbox in a virtual machine'
+	@echo 'make check     runs all tests in virtual machines (KERNELS="$(KERNELS)")'
+	@echo 'make vm-test   runs some: T="PROGRAM[:TEST]..." (KERNEL=$(KERNEL))'
+	@echo 'make vm-shell  starts a shell in a virtual machine (KERNEL=$(KERNEL))'
+	@echo 'make clean     deletes $(O)'
+	@echo
+	@echo 'V=1 shows commands and the name of each test. A kernel is 6.1, 6.12 or a'
+	@echo 'directory with the image vmlinuz and the tree for building modules build/.'
+	@echo 'The last four need Debian 12, or say what they miss.'
