@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The command table: what every command says to arguments that are broken in
+ * one way, and that nothing has changed afterwards.
+ */
+#include "kselftest_harness.h"
+#include "mbox_selftest.h"
+
+#include <stddef.h>
+
+union argument {
+	struct mbox_info info;
+	struct mbox_create create;
+	struct mbox_open open;
+	struct mbox_send send;
+	struct mbox_recv recv;
+	struct mbox_delete delete;
+	struct mbox_stat stat;
+	__u64 flags;	/* the first member of each */
+	unsigned char bytes[1 << _IOC_SIZEBITS];
+};
+
+struct field {
+	size_t offset;
+	size_t size;
+};
+
+#define FIELD(type, member) \
+	{ offsetof(struct type, member), sizeof(((struct type *)0)->member) }
+
+static char text[64] = "second";
+static char buffer[64];
+
+static unsigned int command_of(unsigned int nr, size_t size)
+{
+	return _IOC(_IOC_READ | _IOC_WRITE, MBOX_IOC_MAGIC, nr, size);
+}
+
+/* An unbound descriptor, and a mailbox with one message. */
+struct subject {
+	int fd;
+	uint64_t id;
+};
+
+static struct subject new_subject(void)
+{
+	struct subject subject = { .fd = device(O_RDWR) };
+
+	subject.id = create(subject.fd, attributes(4, 64));
+	NEED(!post(subject.fd, subject.id, "first", 3));
+	return subject;
+}
+
+static void drop_subject(struct subject subject)
+{
+	int error = delete(subject.fd, subject.id);
+
+	NEED(error == 0 || error == EIDRM);
+	close(subject.fd);
+}
+
+/* Arguments with which each command works; the rest of @arg is poison. */
+static void fill_info(union argument *arg, uint64_t id)
+{
+	(void)id;
+	arg->info.flags = 0;
+}
+
+static void fill_create(union argument *arg, uint64_t id)
+{
+	(void)id;
+	arg->create = attributes(4, 64);
+	memset(&arg->create.id, POISON, sizeof(arg->create.id));
+}
+
+static void fill_open(union argument *arg, uint64_t id)
+{
+	arg->open.flags = 0;
+	memset(arg->open.name, 0, sizeof(arg->open.name));
+	arg->open.id = id;
+	arg->open.reserved = 0;
+}
+
+static void fill_send(union argument *arg, uint64_t id)
+{
+	arg->send = (struct mbox_send){
+		.flags = MBOX_SEND_NONBLOCK,
+		.id = id,
+		.buf = (uintptr_t)text,
+		.len = 6,
+		.prio = 1,
+	};
+}
+
+static void fill_recv(union argument *arg, uint64_t id)
+{
+	arg->recv.flags = MBOX_RECV_NONBLOCK;
+	arg->recv.id = id;
+	arg->recv.buf = (uintptr_t)buffer;
+	arg->recv.size = sizeof(buffer);
+	arg->recv.deadline = 0;
+}
+
+static void fill_delete(union argument *arg, uint64_t id)
+{
+	arg->delete = (struct mbox_delete){ .id = id };
+}
+
+static void fill_stat(union argument *arg, uint64_t id)
+{
+	arg->stat.flags = 0;
+	arg->stat.id = id;
+}
+
+FIXTURE(command) {
+};
+
+FIXTURE_VARIANT(command) {
+	unsigned int nr;
+	size_t size;
+	__u64 flags;			/* those it knows */
+	void (*fill)(union argument *arg, uint64_t id);
+	struct field outputs[20];	/* in and out: what is in @fill's hands */
+};
+
+FIXTURE_VARIANT_ADD(command, info) {
+	.nr = 0,
+	.size = sizeof(struct mbox_info),
+	.fill = fill_info,
+	.outputs = {
+		FIELD(mbox_info, features), FIELD(mbox_info, limit_msgs),
+		FIELD(mbox_info, limit_size), FIELD(mbox_info, limit_bytes),
+		FIELD(mbox_info, limit_mailboxes), FIELD(mbox_info, mailboxes),
+	},
+};
+
+FIXTURE_VARIANT_ADD(command, create) {
+	.nr = 1,
+	.size = sizeof(struct mbox_create),
+	.flags = MBOX_CREATE_BIND,
+	.fill = fill_create,
+	.outputs = { FIELD(mbox_create, id) },
+};
+
+FIXTURE_VARIANT_ADD(command, open) {
+	.nr = 2,
+	.size = sizeof(struct mbox_open),
+	.flags = MBOX_OPEN_UID,
+	.fill = fill_open,
+	.outputs = { FIELD(mbox_open, uid) },
+};
+
+FIXTURE_VARIANT_ADD(command, send) {
+	.nr = 3,
+	.size = sizeof(struct mbox_send),
+	.flags = MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT,
+	.fill = fill_send,
+};
+
+FIXTURE_VARIANT_ADD(command, recv) {
+	.nr = 4,
+	.size = sizeof(struct mbox_recv),
+	.flags = MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE,
+	.fill = fill_recv,
+	.outputs = {
+		FIELD(mbox_recv, len), FIELD(mbox_recv, seq), FIELD(mbox_recv, prio),
+		FIELD(mbox_recv, pid), FIELD(mbox_recv, uid), FIELD(mbox_recv, gid),
+	},
+};
+
+FIXTURE_VARIANT_ADD(command, delete) {
+	.nr = 5,
+	.size = sizeof(struct mbox_delete),
+	.fill = fill_delete,
+};
+
+FIXTURE_VARIANT_ADD(command, stat) {
+	.nr = 6,
+	.size = sizeof(struct mbox_stat),
+	.flags = MBOX_STAT_NEXT,
+	.fill = fill_stat,
+	.outputs = {
+		FIELD(mbox_stat, name), FIELD(mbox_stat, max_bytes), FIELD(mbox_stat, max_msgs),
+		FIELD(mbox_stat, max_size), FIELD(mbox_stat, mode), FIELD(mbox_stat, uid),
+		FIELD(mbox_stat, gid), FIELD(mbox_stat, pid), FIELD(mbox_stat, bytes),
+		FIELD(mbox_stat, bytes_high), FIELD(mbox_stat, msgs),
+		FIELD(mbox_stat, msgs_high), FIELD(mbox_stat, senders),
+		FIELD(mbox_stat, receivers), FIELD(mbox_stat, sent), FIELD(mbox_stat, received),
+	},
+};
+
+FIXTURE_SETUP(command)
+{
+	begin();
+}
+
+FIXTURE_TEARDOWN(command)
+{
+	sweep();
+}
+
+static union argument prepared(const FIXTURE_VARIANT(command) *variant, uint64_t id)
+{
+	union argument arg;
+
+	memset(&arg, POISON, sizeof(arg));
+	variant->fill(&arg, id);
+	return arg;
+}
+
+static bool writes(const FIXTURE_VARIANT(command) *variant)
+{
+	return variant->outputs[0].size;
+}
+
+/* Every output was written, and nothing else. */
+static void check_written(struct __test_metadata *_metadata,
+			  const FIXTURE_VARIANT(command) *variant,
+			  const union argument *before, const unsigned char *after)
+{
+	bool output[sizeof(struct mbox_stat) + sizeof(struct mbox_create)] = { };
+	const struct field *field;
+	size_t i;
+
+	for (field = variant->outputs; field->size; field++) {
+		EXPECT_NE(0, memcmp(before->bytes + field->offset, after + field->offset,
+				    field->size)) {
+			TH_LOG("output at %zu was not written", field->offset);
+		}
+		memset(output + field->offset, true, field->size);
+	}
+	for (i = 0; i < variant->size; i++) {
+		EXPECT_TRUE(output[i] || before->bytes[i] == after[i]) {
+			TH_LOG("input at %zu was written", i);
+		}
+	}
+}
+
+/* The command, of @size bytes, works at @place and writes what it should. */
+static void expect_success(struct __test_metadata *_metadata,
+			   const FIXTURE_VARIANT(command) *variant,
+			   unsigned char *place, size_t size)
+{
+	struct subject subject = new_subject();
+	union argument arg = prepared(variant, subject.id);
+	size_t i;
+
+	memset(arg.bytes + variant->size, 0, sizeof(arg) - variant->size);
+	memcpy(place, &arg, size);
+	EXPECT_EQ(0, call(subject.fd, command_of(variant->nr, size), place)) {
+		TH_LOG("size %zu at %p: %s", size, place, strerror(errno));
+	}
+	check_written(_metadata, variant, &arg, place);
+	for (i = variant->size; i < size; i++)
+		EXPECT_EQ(0, place[i]);
+	drop_subject(subject);
+}
+
+/* The command fails like that, and the mailbox and descriptor are as before. */
+static int refused_size(struct __test_metadata *_metadata,
+			const FIXTURE_VARIANT(command) *variant, struct subject subject,
+			void *place, size_t size)
+{
+	struct mbox_stat before = state(subject.fd, subject.id), unbound;
+	unsigned int count = info(subject.fd).mailboxes;
+	int error;
+
+	error = call(subject.fd, command_of(variant->nr, size), place);
+	EXPECT_TRUE(same_state(before, state(subject.fd, subject.id)));
+	EXPECT_EQ(count, info(subject.fd).mailboxes);
+	EXPECT_EQ(ENOTCONN, try_stat(subject.fd, 0, 0, &unbound));
+	return error;
+}
+
+static int refused(struct __test_metadata *_metadata, const FIXTURE_VARIANT(command) *variant,
+		   struct subject subject, void *place)
+{
+	return refused_size(_metadata, variant, subject, place, variant->size);
+}
+
+TEST_F(command, writes_all_its_outputs_and_no_input)
+{
+	union argument place;
+
+	expect_success(_metadata, variant, place.bytes, variant->size);
+}
+
+TEST_F(command, works_at_any_alignment)
+{
+	unsigned char place[sizeof(struct mbox_stat) + 8];
+	unsigned int shift;
+
+	for (shift = 0; shift < 8; shift++)
+		expect_success(_metadata, variant, place + shift, variant->size);
+}
+
+TEST_F(command, works_where_the_structure_ends_with_its_page)
+{
+	expect_success(_metadata, variant, before_a_hole(variant->size), variant->size);
+}
+
+TEST_F(command, refuses_a_structure_that_reaches_into_a_hole)
+{
+	struct subject subject = new_subject();
+	union argument arg = prepared(variant, subject.id);
+	size_t there;
+
+	for (there = 8; there < variant->size; there += 8) {
+		void *place = before_a_hole(there);
+
+		memcpy(place, &arg, there);
+		EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, place)) {
+			TH_LOG("with %zu bytes there", there);
+		}
+		EXPECT_EQ(0, memcmp(&arg, place, there));
+	}
+}
+
+TEST_F(command, refuses_a_bad_address)
+{
+	struct subject subject = new_subject();
+
+	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, NULL));
+	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, unmapped()));
+	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, before_a_hole(0)));
+	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, (void *)-PAGE));
+	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, (void *)-1L));
+	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, (void *)(1UL << 63)));
+}
+
+TEST_F(command, needs_a_writable_structure_only_where_it_writes)
+{
+	struct subject subject = new_subject();
+	union argument arg = prepared(variant, subject.id);
+	void *place = before_a_hole(PAGE);
+
+	memcpy(place, &arg, variant->size);
+	ASSERT_EQ(0, mprotect(place, PAGE, PROT_READ));
+	if (writes(variant)) {
+		EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, place));
+	} else {
+		EXPECT_EQ(0, call(subject.fd, command_of(variant->nr, variant->size), place));
+	}
+	EXPECT_EQ(0, memcmp(&arg, place, variant->size));
+}
+
+TEST_F(command, refuses_a_structure_shorter_than_its_first_version)
+{
+	struct subject subject = new_subject();
+	union argument arg = prepared(variant, subject.id), before = arg;
+	size_t size;
+
+	for (size = 0; size < variant->size; size++) {
+		EXPECT_EQ(EINVAL, refused_size(_metadata, variant, subject, &arg, size)) {
+			TH_LOG("size %zu", size);
+		}
+	}
+	EXPECT_EQ(0, memcmp(&before, &arg, sizeof(arg)));
+}
+
+TEST_F(command, works_with_a_longer_structure_and_leaves_its_tail_alone)
+{
+	union argument place;
+	size_t sizes[] = { variant->size + 1, variant->size + 8, PAGE, sizeof(place) - 1 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		expect_success(_metadata, variant, place.bytes, sizes[i]);
+	/* What lies behind the tail does not count. */
+	expect_success(_metadata, variant, before_a_hole(sizes[1]), sizes[1]);
+}
+
+TEST_F(command, refuses_a_longer_structure_with_anything_in_its_tail)
+{
+	struct subject subject = new_subject();
+	union argument clean = prepared(variant, subject.id);
+	size_t spots[] = { 0, 1, 7, 8, 31, 1024 };
+	size_t i;
+
+	memset(clean.bytes + variant->size, 0, sizeof(clean) - variant->size);
+	for (i = 0; i < ARRAY_SIZE(spots); i++) {
+		union argument arg = clean;
+		size_t spot = variant->size + spots[i];
+
+		arg.bytes[spot] = 0x80;
+		EXPECT_EQ(E2BIG, refused_size(_metadata, variant, subject, &arg, spot + 1)) {
+			TH_LOG("dirty at %zu", spot);
+		}
+		arg.bytes[spot] = 0;
+		EXPECT_EQ(0, memcmp(&clean, &arg, sizeof(arg)));
+	}
+}
+
+TEST_F(command, refuses_every_flag_it_does_not_know)
+{
+	struct subject subject = new_subject();
+	union argument clean = prepared(variant, subject.id);
+	unsigned int bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		union argument arg = clean;
+
+		if (variant->flags & 1ULL << bit)
+			continue;
+		arg.flags |= 1ULL << bit;
+		EXPECT_EQ(EINVAL, refused(_metadata, variant, subject, &arg)) {
+			TH_LOG("bit %u", bit);
+		}
+		arg.flags = clean.flags;
+		EXPECT_EQ(0, memcmp(&clean, &arg, sizeof(arg)));
+	}
+}
+
+TEST_F(command, exists_only_with_its_magic_and_direction)
+{
+	static const unsigned int directions[] = { _IOC_NONE, _IOC_READ, _IOC_WRITE };
+	struct subject subject = new_subject();
+	union argument arg = prepared(variant, subject.id), before = arg;
+	struct mbox_stat stat = state(subject.fd, subject.id);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(directions); i++) {
+		EXPECT_EQ(ENOTTY, call(subject.fd, _IOC(directions[i], MBOX_IOC_MAGIC, variant->nr,
+							variant->size), &arg)) {
+			TH_LOG("direction %u", directions[i]);
+		}
+	}
+	EXPECT_EQ(ENOTTY, call(subject.fd, _IOC(_IOC_READ | _IOC_WRITE, MBOX_IOC_MAGIC ^ 1,
+						variant->nr, variant->size), &arg));
+	EXPECT_EQ(0, memcmp(&before, &arg, sizeof(arg)));
+	EXPECT_TRUE(same_state(stat, state(subject.fd, subject.id)));
+}
+
+#ifdef __x86_64__
+/* ioctl(2) as a 32-bit program calls it. */
+static int call_as_32_bit(int fd, unsigned int command, void *place)
+{
+	long result;
+
+	asm volatile("int $0x80" : "=a" (result)
+		     : "a" (54), "b" (fd), "c" (command), "d" (place)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return -result;
+}
+
+TEST_F(command, is_the_same_for_32_bit_programs)
+{
+	struct subject subject = new_subject();
+	union argument arg = prepared(variant, subject.id);
+	unsigned char *place = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int error;
+
+	ASSERT_NE(MAP_FAILED, place);
+	memcpy(place, &arg, variant->size);
+	error = call_as_32_bit(subject.fd, command_of(variant->nr, variant->size), place);
+	if (error == ENOSYS)
+		SKIP(return, "this kernel runs no 32-bit programs");
+	ASSERT_EQ(0, error);
+	check_written(_metadata, variant, &arg, place);
+}
+#endif
+
+FIXTURE(table) {
+	struct subject subject;
+};
+
+FIXTURE_SETUP(table)
+{
+	begin();
+	self->subject = new_subject();
+}
+
+FIXTURE_TEARDOWN(table)
+{
+	sweep();
+}
+
+TEST_F(table, knows_no_other_command)
+{
+	struct mbox_stat before = state(self->subject.fd, self->subject.id);
+	union argument arg;
+	unsigned int nr;
+
+	memset(&arg, 0, sizeof(arg));
+	for (nr = 7; nr < 256; nr++) {
+		EXPECT_EQ(ENOTTY, call(self->subject.fd, command_of(nr, 64), &arg)) {
+			TH_LOG("number %u", nr);
+		}
+	}
+	EXPECT_EQ(ENOTTY, call(self->subject.fd, 0, &arg));
+	EXPECT_EQ(ENOTTY, call(self->subject.fd, -1U, &arg));
+	EXPECT_TRUE(same_state(before, state(self->subject.fd, self->subject.id)));
+}
+
+TEST_F(table, tells_what_this_kernel_offers)
+{
+	struct mbox_info told = info(self->subject.fd);
+
+	EXPECT_EQ(MBOX_FEATURE_BASE, told.features);
+	EXPECT_EQ(1, told.mailboxes);
+	EXPECT_LT(0, told.limit_msgs);
+	EXPECT_LT(0, told.limit_size);
+	EXPECT_LE(told.limit_size, told.limit_bytes);
+	EXPECT_LT(0, told.limit_mailboxes);
+}
+
+TEST_F(table, refuses_every_reserved_bit)
+{
+	struct subject s = self->subject;
+	struct mbox_stat before = state(s.fd, s.id);
+	unsigned int bit;
+
+	for (bit = 0; bit < 32; bit++) {
+		union argument arg;
+
+		memset(&arg, POISON, sizeof(arg));
+		fill_create(&arg, s.id);
+		arg.create.reserved = 1U << bit;
+		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_CREATE, &arg));
+		fill_open(&arg, s.id);
+		arg.open.reserved = 1U << bit;
+		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_OPEN, &arg));
+		fill_send(&arg, s.id);
+		arg.send.reserved = 1U << bit;
+		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_SEND, &arg));
+	}
+	EXPECT_EQ(1, info(s.fd).mailboxes);
+	EXPECT_TRUE(same_state(before, state(s.fd, s.id)));
+}
+
+TEST_F(table, creates_nothing_when_the_id_cannot_be_told)
+{
+	struct mbox_create attr = attributes(4, 64), *place = before_a_hole(PAGE);
+	int fd = device(O_RDWR);
+	struct mbox_stat unbound;
+
+	attr.flags = MBOX_CREATE_BIND;
+	set_name(attr.name, "untold");
+	*place = attr;
+	ASSERT_EQ(0, mprotect(place, PAGE, PROT_READ));
+	EXPECT_EQ(EFAULT, call(fd, MBOX_IOC_CREATE, place));
+	EXPECT_EQ(1, info(fd).mailboxes);
+	EXPECT_EQ(ENOTCONN, try_stat(fd, 0, 0, &unbound));
+	EXPECT_EQ(0, call(fd, MBOX_IOC_CREATE, &attr));
+}
+
+/*
+ * The header says which error goes first. Everything from the n-th error on is
+ * wrong at once, so that the n-th must be the one that is told.
+ */
+
+FIXTURE(order) {
+	int fd, read_only, write_only;
+	uint64_t locked, full;
+};
+
+FIXTURE_SETUP(order)
+{
+	struct mbox_create attr = attributes(1, 8);
+
+	begin();
+	self->fd = device(O_RDWR);
+	self->read_only = device(O_RDONLY);
+	self->write_only = device(O_WRONLY);
+	attr.mode = 0;
+	self->locked = create(self->fd, attr);
+	attr.mode = 0666;
+	self->full = create(self->fd, attr);
+	ASSERT_EQ(0, post(self->fd, self->full, "12345678", 0));
+}
+
+FIXTURE_TEARDOWN(order)
+{
+	sweep();
+}
+
+enum { DIRTY_TAIL, FLAG, FD, ID, RIGHT, LENGTH, ADDRESS, STATE, NOTHING };
+
+static const int expected_errors[] = {
+	[DIRTY_TAIL] = E2BIG, [FLAG] = EINVAL, [FD] = EBADF, [ID] = ENOENT, [RIGHT] = EACCES,
+	[LENGTH] = EMSGSIZE, [ADDRESS] = EFAULT, [STATE] = EAGAIN, [NOTHING] = 0,
+};
+
+static uint64_t id_for(int first_wrong, uint64_t locked, uint64_t full)
+{
+	if (first_wrong <= ID)
+		return 1ULL << 60;
+	return first_wrong <= RIGHT ? locked : full;
+}
+
+TEST_F(order, of_errors_is_that_of_the_header_when_sending)
+{
+	struct mbox_stat before = state(self->fd, self->full);
+	void *bad = unmapped();
+	int wrong;
+
+	for (wrong = DIRTY_TAIL; wrong < NOTHING; wrong++) {
+		int fd = wrong <= FD ? self->read_only : self->write_only;
+		union argument arg = { .send = {
+			.flags = MBOX_SEND_NONBLOCK | (wrong <= FLAG ? 1ULL << 63 : 0),
+			.id = id_for(wrong, self->locked, self->full),
+			.buf = wrong <= ADDRESS ? (uintptr_t)bad : (uintptr_t)text,
+			.len = wrong <= LENGTH ? 9 : 8,
+		} };
+		pid_t child;
+
+		arg.bytes[sizeof(arg.send)] = wrong == DIRTY_TAIL;
+		child = spawn();
+		if (!child) {
+			become(1000, 1000);
+			_exit(call(fd, command_of(3, sizeof(arg.send) + 1), &arg));
+		}
+		EXPECT_EQ(expected_errors[wrong], join(child));
+	}
+	EXPECT_TRUE(same_state(before, state(self->fd, self->full)));
+	EXPECT_EQ(0, state(self->fd, self->locked).sent);
+}
+
+TEST_F(order, of_errors_is_that_of_the_header_when_receiving)
+{
+	struct mbox_stat before = state(self->fd, self->full);
+	void *bad = unmapped();
+	int wrong;
+
+	for (wrong = DIRTY_TAIL; wrong <= ADDRESS; wrong++) {
+		int fd = wrong <= FD ? self->write_only : self->read_only;
+		union argument arg = { .recv = {
+			.flags = MBOX_RECV_NONBLOCK | (wrong <= FLAG ? 1ULL << 63 : 0),
+			.id = id_for(wrong, self->locked, self->full),
+			.buf = (uintptr_t)bad,
+			.size = wrong <= LENGTH ? 7 : 8,
+		} };
+		pid_t child;
+
+		arg.bytes[sizeof(arg.recv)] = wrong == DIRTY_TAIL;
+		child = spawn();
+		if (!child) {
+			become(1000, 1000);
+			_exit(call(fd, command_of(4, sizeof(arg.recv) + 1), &arg));
+		}
+		EXPECT_EQ(expected_errors[wrong], join(child));
+	}
+	EXPECT_TRUE(same_state(before, state(self->fd, self->full)));
+}
+
+TEST_F(order, of_errors_is_that_of_the_header_for_what_needs_only_a_mailbox)
+{
+	static const unsigned int commands[] = { MBOX_IOC_OPEN, MBOX_IOC_DELETE, MBOX_IOC_STAT };
+	int wrong;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		for (wrong = DIRTY_TAIL; wrong <= RIGHT; wrong++) {
+			unsigned int nr = _IOC_NR(commands[i]), size = _IOC_SIZE(commands[i]);
+			uint64_t id = id_for(wrong, self->locked, self->full);
+			union argument arg = { };
+			pid_t child;
+
+			if (wrong == FD)
+				continue;
+			arg.flags = wrong <= FLAG ? 1ULL << 63 : 0;
+			if (commands[i] == MBOX_IOC_OPEN)
+				arg.open.id = id;
+			else if (commands[i] == MBOX_IOC_DELETE)
+				arg.delete.id = id;
+			else
+				arg.stat.id = id;
+			arg.bytes[size] = wrong == DIRTY_TAIL;
+			child = spawn();
+			if (!child) {
+				become(1000, 1000);
+				_exit(call(self->fd, command_of(nr, size + 1), &arg));
+			}
+			EXPECT_EQ(expected_errors[wrong], join(child)) {
+				TH_LOG("command %u", nr);
+			}
+		}
+	}
+	EXPECT_EQ(2, info(self->fd).mailboxes);
+}
+
+TEST_HARNESS_MAIN

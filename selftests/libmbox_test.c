@@ -1,0 +1,786 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The library: what lib/mbox.h promises beyond what the kernel does.
+ */
+#include "kselftest_harness.h"
+#include "mbox_selftest.h"
+
+#include <dlfcn.h>
+#include <mbox.h>
+#include <sys/mount.h>
+
+static struct mbox_stat stat_of(int fd)
+{
+	struct mbox_stat stat;
+
+	memset(&stat, POISON, sizeof(stat));
+	NEED(!mbox_getstat(fd, &stat));
+	return stat;
+}
+
+/* The descriptor that the next open will get: the same if none has leaked. */
+static int next_descriptor(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	NEED(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+static bool all_bytes_are(const void *memory, unsigned char value, size_t size)
+{
+	const unsigned char *bytes = memory;
+
+	while (size--)
+		if (*bytes++ != value)
+			return false;
+	return true;
+}
+
+FIXTURE(create) {
+	struct mbox_info info;
+};
+
+FIXTURE_SETUP(create)
+{
+	int fd = device(O_RDWR);
+
+	begin();
+	self->info = info(fd);
+	close(fd);
+}
+
+FIXTURE_TEARDOWN(create)
+{
+	sweep();
+}
+
+TEST_F(create, without_attributes_has_the_defaults)
+{
+	int fd = mbox_create("plain", NULL, 0);
+	struct mbox_stat stat;
+
+	ASSERT_LE(0, fd);
+	stat = stat_of(fd);
+	EXPECT_STREQ("plain", (char *)stat.name);
+	EXPECT_EQ(64, stat.max_msgs);
+	EXPECT_EQ(4096, stat.max_size);
+	EXPECT_EQ(64 * 4096, stat.max_bytes);
+	EXPECT_EQ(0200, stat.mode);
+	EXPECT_EQ(getpid(), stat.pid);
+	EXPECT_EQ(O_RDWR, fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+}
+
+TEST_F(create, without_a_name_has_none)
+{
+	struct mbox_attr attr = { 0 };
+	struct mbox_stat stat;
+	int fd = mbox_create(NULL, &attr, 0);
+
+	ASSERT_LE(0, fd);
+	stat = stat_of(fd);
+	EXPECT_TRUE(all_bytes_are(stat.name, 0, sizeof(stat.name)));
+	EXPECT_EQ(64, stat.max_msgs);
+	EXPECT_EQ(4096, stat.max_size);
+	EXPECT_EQ(64 * 4096, stat.max_bytes);
+	EXPECT_EQ(0200, stat.mode);
+}
+
+TEST_F(create, takes_every_attribute)
+{
+	struct mbox_attr attr = {
+		.max_msgs = 7,
+		.max_size = 100,
+		.max_bytes = 333,
+		.mode = 0642,
+	};
+	int fd = mbox_create(NULL, &attr, 0);
+	struct mbox_stat stat;
+
+	ASSERT_LE(0, fd);
+	stat = stat_of(fd);
+	EXPECT_EQ(7, stat.max_msgs);
+	EXPECT_EQ(100, stat.max_size);
+	EXPECT_EQ(333, stat.max_bytes);
+	EXPECT_EQ(0642, stat.mode);
+}
+
+TEST_F(create, multiplies_defaults_with_what_is_given)
+{
+	struct mbox_attr attr = { .max_msgs = 3 };
+	int fd = mbox_create(NULL, &attr, 0);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(3 * 4096, stat_of(fd).max_bytes);
+
+	attr = (struct mbox_attr) { .max_size = 5 };
+	fd = mbox_create(NULL, &attr, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(64 * 5, stat_of(fd).max_bytes);
+}
+
+TEST_F(create, never_asks_for_more_bytes_than_allowed)
+{
+	struct mbox_attr attr = {
+		.max_msgs = self->info.limit_msgs,
+		.max_size = self->info.limit_size,
+	};
+	int fd;
+
+	/* Also, the product has more than 32 bits. */
+	ASSERT_LT(UINT32_MAX, (uint64_t)attr.max_msgs * attr.max_size);
+	ASSERT_LT(self->info.limit_bytes, (uint64_t)attr.max_msgs * attr.max_size);
+	fd = mbox_create(NULL, &attr, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(self->info.limit_bytes, stat_of(fd).max_bytes);
+}
+
+TEST_F(create, for_empty_messages_only)
+{
+	struct mbox_attr attr = { .flags = MBOX_EMPTY_ONLY };
+	int fd = mbox_create(NULL, &attr, 0);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, stat_of(fd).max_size);
+	EXPECT_EQ(0, stat_of(fd).max_bytes);
+	EXPECT_EQ(EMSGSIZE, error_of(mbox_send(fd, "x", 1, 0, 0, NULL)));
+	attr.mode = 0600;
+	fd = mbox_create(NULL, &attr, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, mbox_send(fd, NULL, 0, 0, 0, NULL));
+	EXPECT_EQ(0, mbox_recv(fd, NULL, 0, NULL, 0, NULL));
+
+	attr.max_size = 1;
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+}
+
+TEST_F(create, rejects_unknown_flags)
+{
+	struct mbox_attr attr = { .flags = MBOX_EMPTY_ONLY << 1 };
+
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, NULL, O_APPEND)));
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, NULL, O_WRONLY)));
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, NULL, O_RDWR | O_CLOEXEC)));
+}
+
+TEST_F(create, passes_on_nonblock_and_cloexec)
+{
+	int fd = mbox_create(NULL, NULL, O_NONBLOCK);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(O_NONBLOCK, fcntl(fd, F_GETFL) & O_NONBLOCK);
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+	EXPECT_EQ(EAGAIN, error_of(mbox_recv(fd, NULL, 0, NULL, 0, NULL)));
+
+	fd = mbox_create(NULL, NULL, O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_NONBLOCK);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+}
+
+FIXTURE(mode) {
+};
+
+FIXTURE_VARIANT(mode) {
+	uint32_t asked;
+	mode_t mask;
+	int error;
+	uint32_t got;
+};
+
+FIXTURE_VARIANT_ADD(mode, of_0_is_0200) {
+	.got = 0200,
+};
+
+FIXTURE_VARIANT_ADD(mode, none_is_no_bit) {
+	.asked = MBOX_MODE_NONE,
+};
+
+FIXTURE_VARIANT_ADD(mode, loses_the_umask) {
+	.asked = 0666,
+	.mask = 026,
+	.got = 0640,
+};
+
+FIXTURE_VARIANT_ADD(mode, none_is_with_nothing_else) {
+	.asked = MBOX_MODE_NONE | 0200,
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(mode, has_no_x) {
+	.asked = 0700,
+	.error = EINVAL,
+};
+
+FIXTURE_SETUP(mode)
+{
+	begin();
+}
+
+FIXTURE_TEARDOWN(mode)
+{
+	sweep();
+}
+
+TEST_F(mode, is_as_documented)
+{
+	struct mbox_attr attr = { .mode = variant->asked };
+	int fd;
+
+	umask(variant->mask);
+	fd = mbox_create(NULL, &attr, 0);
+	ASSERT_EQ(variant->error, error_of(fd));
+	if (!variant->error)
+		EXPECT_EQ(variant->got, stat_of(fd).mode);
+}
+
+FIXTURE(mailbox) {
+	int fd;
+	uint64_t id;
+	char long_name[MBOX_NAME_SIZE + 1];
+};
+
+FIXTURE_SETUP(mailbox)
+{
+	struct mbox_attr attr = { .max_msgs = 2, .max_size = 64, .mode = 0602 };
+
+	begin();
+	self->fd = mbox_create("here", &attr, 0);
+	NEED(self->fd >= 0);
+	self->id = stat_of(self->fd).id;
+	memset(self->long_name, 'n', MBOX_NAME_SIZE);
+}
+
+FIXTURE_TEARDOWN(mailbox)
+{
+	sweep();
+}
+
+TEST_F(mailbox, opens_by_name_id_and_owner)
+{
+	int fd = mbox_open("here", O_RDONLY);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(self->id, stat_of(fd).id);
+	EXPECT_EQ(O_RDONLY, fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+
+	fd = mbox_open_id(self->id, O_WRONLY | O_NONBLOCK);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(self->id, stat_of(fd).id);
+	EXPECT_EQ(O_WRONLY | O_NONBLOCK, fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+
+	fd = mbox_open_owned("here", geteuid(), O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(self->id, stat_of(fd).id);
+	EXPECT_EQ(O_RDWR, fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+}
+
+TEST_F(mailbox, may_have_a_name_of_63_bytes)
+{
+	int fd;
+
+	self->long_name[MBOX_NAME_SIZE - 1] = '\0';
+	fd = mbox_create(self->long_name, NULL, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_STREQ(self->long_name, (char *)stat_of(fd).name);
+	EXPECT_LE(0, mbox_open(self->long_name, O_RDONLY));
+}
+
+/* Each in its own words, and none leaves a descriptor open. */
+TEST_F(mailbox, fails_to_open_without_a_trace)
+{
+	struct mbox_attr too_many = { .max_msgs = UINT32_MAX };
+	int other = mbox_create(NULL, NULL, 0);
+	int next = next_descriptor();
+	uint64_t gone;
+
+	ASSERT_LE(0, other);
+	gone = stat_of(other).id;
+	ASSERT_EQ(0, mbox_delete(other));
+
+	EXPECT_EQ(EEXIST, error_of(mbox_create("here", NULL, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_create("", NULL, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_create("1st", NULL, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &too_many, 0)));
+	EXPECT_EQ(ENAMETOOLONG, error_of(mbox_create(self->long_name, NULL, 0)));
+
+	EXPECT_EQ(ENOENT, error_of(mbox_open("nowhere", O_RDONLY)));
+	EXPECT_EQ(EINVAL, error_of(mbox_open("", O_RDONLY)));
+	EXPECT_EQ(EINVAL, error_of(mbox_open(NULL, O_RDONLY)));
+	EXPECT_EQ(EINVAL, error_of(mbox_open("here", O_ACCMODE)));
+	EXPECT_EQ(EINVAL, error_of(mbox_open("here", O_RDWR | O_CREAT)));
+	EXPECT_EQ(ENAMETOOLONG, error_of(mbox_open(self->long_name, O_RDONLY)));
+
+	EXPECT_EQ(ENOENT, error_of(mbox_open_owned("here", geteuid() + 1, O_RDONLY)));
+	EXPECT_EQ(ENAMETOOLONG, error_of(mbox_open_owned(self->long_name, 0, O_RDONLY)));
+
+	EXPECT_EQ(EINVAL, error_of(mbox_open_id(0, O_RDONLY)));
+	EXPECT_EQ(EIDRM, error_of(mbox_open_id(gone, O_RDONLY)));
+	EXPECT_EQ(ENOENT, error_of(mbox_open_id(gone + 1, O_RDONLY)));
+
+	EXPECT_EQ(next, next_descriptor());
+	EXPECT_EQ(1, info(self->fd).mailboxes);
+}
+
+TEST_F(mailbox, open_tells_a_missing_device_from_a_missing_mailbox)
+{
+	ASSERT_EQ(0, unshare(CLONE_NEWNS));
+	ASSERT_EQ(0, mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	ASSERT_EQ(0, mount("none", "/dev", "tmpfs", 0, NULL));
+	EXPECT_EQ(ENODEV, error_of(mbox_open("here", O_RDONLY)));
+	EXPECT_EQ(ENODEV, error_of(mbox_open_id(1, O_RDONLY)));
+	EXPECT_EQ(ENODEV, error_of(mbox_create("there", NULL, 0)));
+	EXPECT_EQ(ENODEV, error_of(mbox_device()));
+	ASSERT_EQ(0, umount("/dev"));
+}
+
+TEST_F(mailbox, delete_leaves_the_descriptor)
+{
+	struct mbox_stat stat;
+
+	ASSERT_EQ(0, mbox_delete(self->fd));
+	EXPECT_EQ(EIDRM, error_of(mbox_delete(self->fd)));
+	EXPECT_EQ(EIDRM, error_of(mbox_getstat(self->fd, &stat)));
+	EXPECT_EQ(EIDRM, error_of(mbox_send(self->fd, "x", 1, 0, 0, NULL)));
+	EXPECT_EQ(EIDRM, error_of(mbox_recv(self->fd, NULL, 0, NULL, 0, NULL)));
+	EXPECT_EQ(ENOENT, error_of(mbox_open("here", O_RDONLY)));
+	EXPECT_EQ(0, close(self->fd));
+}
+
+TEST_F(mailbox, envelope_tells_all_of_a_message)
+{
+	struct mbox_envelope envelope;
+	char text[8] = "-------";
+	pid_t child = spawn();
+
+	if (!child) {
+		NEED(!setegid(5678));
+		NEED(!seteuid(1234));
+		_exit(error_of(mbox_send(self->fd, "abc", 3, 9, 0, NULL)));
+	}
+	ASSERT_EQ(0, join(child));
+
+	memset(&envelope, POISON, sizeof(envelope));
+	ASSERT_EQ(3, mbox_recv(self->fd, text, sizeof(text), &envelope, 0, NULL));
+	EXPECT_STREQ("abc----", text);
+	EXPECT_EQ(3, envelope.len);
+	EXPECT_EQ(1, envelope.seq);
+	EXPECT_EQ(9, envelope.prio);
+	EXPECT_EQ(child, envelope.pid);
+	EXPECT_EQ(1234, envelope.uid);
+	EXPECT_EQ(5678, envelope.gid);
+	EXPECT_TRUE(all_bytes_are(envelope.reserved, 0, sizeof(envelope.reserved)));
+}
+
+TEST_F(mailbox, message_that_is_too_long_tells_its_length_and_stays)
+{
+	struct mbox_envelope envelope;
+	char text[4];
+
+	ASSERT_EQ(0, mbox_send(self->fd, "abcdef", 6, 0, 0, NULL));
+	memset(&envelope, POISON, sizeof(envelope));
+	EXPECT_EQ(EMSGSIZE, error_of(mbox_recv(self->fd, text, 4, &envelope, 0, NULL)));
+	EXPECT_EQ(6, envelope.len);
+	EXPECT_TRUE(all_bytes_are(&envelope.seq, POISON,
+				  sizeof(envelope) - offsetof(struct mbox_envelope, seq)));
+	EXPECT_EQ(EMSGSIZE, error_of(mbox_recv(self->fd, text, 4, NULL, 0, NULL)));
+	EXPECT_EQ(1, stat_of(self->fd).msgs);
+}
+
+TEST_F(mailbox, truncate_cuts_a_message_and_tells_its_length)
+{
+	struct mbox_envelope envelope;
+	char text[6] = "-----";
+
+	ASSERT_EQ(0, mbox_send(self->fd, "abcdef", 6, 0, 0, NULL));
+	ASSERT_EQ(0, mbox_send(self->fd, "gh", 2, 0, 0, NULL));
+	EXPECT_EQ(4, mbox_recv(self->fd, text, 4, &envelope, MBOX_TRUNCATE, NULL));
+	EXPECT_STREQ("abcd-", text);
+	EXPECT_EQ(6, envelope.len);
+	EXPECT_EQ(2, mbox_recv(self->fd, text, 4, &envelope, MBOX_TRUNCATE, NULL));
+	EXPECT_STREQ("ghcd-", text);
+	EXPECT_EQ(2, envelope.len);
+}
+
+TEST_F(mailbox, failed_receive_leaves_the_envelope)
+{
+	struct mbox_envelope envelope;
+
+	memset(&envelope, POISON, sizeof(envelope));
+	EXPECT_EQ(EAGAIN, error_of(mbox_recv(self->fd, NULL, 0, &envelope, MBOX_NONBLOCK, NULL)));
+	EXPECT_TRUE(all_bytes_are(&envelope, POISON, sizeof(envelope)));
+}
+
+TEST_F(mailbox, nonblock_flag_and_priority_reach_the_kernel)
+{
+	ASSERT_EQ(0, mbox_send(self->fd, "x", 1, MBOX_PRIO_MAX, MBOX_NONBLOCK, NULL));
+	ASSERT_EQ(0, mbox_send(self->fd, "y", 1, 0, MBOX_NONBLOCK, NULL));
+	EXPECT_EQ(EAGAIN, error_of(mbox_send(self->fd, "z", 1, 0, MBOX_NONBLOCK, NULL)));
+	EXPECT_EQ(EINVAL, error_of(mbox_send(self->fd, "z", 1, MBOX_PRIO_MAX + 1, 0, NULL)));
+	EXPECT_EQ(2, stat_of(self->fd).sent);
+}
+
+/* MBOX_TRUNCATE has the number of another flag in the kernel's send. */
+TEST_F(mailbox, unknown_flags_are_rejected)
+{
+	char text[4];
+
+	EXPECT_EQ(EINVAL, error_of(mbox_send(self->fd, "x", 1, 0, MBOX_TRUNCATE, NULL)));
+	EXPECT_EQ(EINVAL, error_of(mbox_send(self->fd, "x", 1, 0, 4, NULL)));
+	EXPECT_EQ(EINVAL, error_of(mbox_send(self->fd, "x", 1, 0, INT_MIN, NULL)));
+	EXPECT_EQ(0, stat_of(self->fd).sent);
+	ASSERT_EQ(0, mbox_send(self->fd, "x", 1, 0, 0, NULL));
+	EXPECT_EQ(EINVAL, error_of(mbox_recv(self->fd, text, 4, NULL, 4, NULL)));
+	EXPECT_EQ(EINVAL, error_of(mbox_recv(self->fd, text, 4, NULL, INT_MIN, NULL)));
+	EXPECT_EQ(1, stat_of(self->fd).msgs);
+}
+
+TEST_F(mailbox, success_leaves_errno)
+{
+	struct mbox_envelope envelope;
+	struct mbox_stat stat;
+	struct mbox_info info;
+	struct timespec limit;
+	char text[4];
+	int fd;
+
+	errno = 4711;
+	EXPECT_EQ(&limit, mbox_deadline(&limit, 1));
+	EXPECT_EQ(0, mbox_send(self->fd, "x", 1, 0, 0, &limit));
+	EXPECT_EQ(1, mbox_recv(self->fd, text, 4, &envelope, 0, &limit));
+	EXPECT_EQ(0, mbox_getstat(self->fd, &stat));
+	EXPECT_EQ(0, mbox_next(self->fd, 1, &stat));
+	EXPECT_EQ(0, mbox_getinfo(self->fd, &info));
+	EXPECT_LE(0, mbox_open("here", O_RDWR));
+	EXPECT_LE(0, mbox_open_owned("here", geteuid(), O_RDWR));
+	EXPECT_LE(0, mbox_open_id(self->id, O_RDWR));
+	EXPECT_LE(0, mbox_device());
+	fd = mbox_create(NULL, NULL, 0);
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(0, mbox_delete(fd));
+	EXPECT_EQ(4711, errno);
+}
+
+TEST_F(mailbox, next_lists_all)
+{
+	struct mbox_stat stat, found;
+	int second = mbox_create("second", NULL, 0);
+	int third = mbox_create(NULL, NULL, 0);
+	int fd = mbox_device();
+	uint64_t id;
+
+	ASSERT_LE(0, second);
+	ASSERT_LE(0, third);
+	ASSERT_LE(0, fd);
+	id = stat_of(second).id;
+
+	memset(&found, POISON, sizeof(found));
+	ASSERT_EQ(0, mbox_next(fd, 1, &found));
+	EXPECT_EQ(self->id, found.id);
+	ASSERT_EQ(0, mbox_next(fd, found.id + 1, &found));
+	EXPECT_EQ(id, found.id);
+	EXPECT_STREQ("second", (char *)found.name);
+	ASSERT_EQ(0, mbox_next(self->fd, found.id + 1, &found));
+	stat = stat_of(third);
+	found.flags = stat.flags;
+	EXPECT_EQ(0, memcmp(&stat, &found, sizeof(stat)));
+	EXPECT_EQ(ENOENT, error_of(mbox_next(fd, found.id + 1, &found)));
+
+	ASSERT_EQ(0, mbox_delete(second));
+	ASSERT_EQ(0, mbox_next(fd, id, &found));
+	EXPECT_EQ(stat.id, found.id);
+}
+
+TEST_F(mailbox, device_is_bound_to_nothing)
+{
+	struct mbox_stat stat;
+	struct mbox_info info;
+	int fd = mbox_device();
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_getstat(fd, &stat)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_recv(fd, NULL, 0, NULL, 0, NULL)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_delete(fd)));
+
+	memset(&info, POISON, sizeof(info));
+	ASSERT_EQ(0, mbox_getinfo(fd, &info));
+	EXPECT_EQ(0, info.flags);
+	EXPECT_TRUE(info.features & MBOX_FEATURE_BASE);
+	EXPECT_EQ(1, info.mailboxes);
+}
+
+TEST_F(mailbox, is_waited_for_until_the_deadline)
+{
+	struct timespec time;
+	uint64_t end;
+
+	mbox_deadline(&time, 20 * MSEC);
+	end = time.tv_sec * 1000000000ULL + time.tv_nsec;
+	EXPECT_EQ(ETIMEDOUT, error_of(mbox_recv(self->fd, NULL, 0, NULL, 0, &time)));
+	EXPECT_LE(end, now());
+}
+
+FIXTURE(stranger) {
+	int fd;
+};
+
+FIXTURE_VARIANT(stranger) {
+	const char *path;
+	int error;
+};
+
+FIXTURE_VARIANT_ADD(stranger, closed) {
+	.error = EBADF,
+};
+
+FIXTURE_VARIANT_ADD(stranger, of_another_device) {
+	.path = "/dev/null",
+	.error = ENOTTY,
+};
+
+FIXTURE_SETUP(stranger)
+{
+	self->fd = -1;
+	if (!variant->path)
+		return;
+	self->fd = open(variant->path, O_RDWR);
+	NEED(self->fd >= 0);
+}
+
+FIXTURE_TEARDOWN(stranger)
+{
+	close(self->fd);
+}
+
+TEST_F(stranger, is_told_from_a_mailbox)
+{
+	struct mbox_stat stat;
+	struct mbox_info info;
+
+	EXPECT_EQ(variant->error, error_of(mbox_send(self->fd, "x", 1, 0, 0, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_recv(self->fd, NULL, 0, NULL, 0, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_delete(self->fd)));
+	EXPECT_EQ(variant->error, error_of(mbox_getstat(self->fd, &stat)));
+	EXPECT_EQ(variant->error, error_of(mbox_next(self->fd, 1, &stat)));
+	EXPECT_EQ(variant->error, error_of(mbox_getinfo(self->fd, &info)));
+}
+
+/* Deadlines that a call meets at once, where it would have to wait. */
+FIXTURE(deadline) {
+	int fd;
+};
+
+FIXTURE_VARIANT(deadline) {
+	struct timespec time;
+	int error;
+};
+
+FIXTURE_VARIANT_ADD(deadline, at_the_beginning_has_passed) {
+	.time = { 0, 0 },
+	.error = ETIMEDOUT,
+};
+
+FIXTURE_VARIANT_ADD(deadline, before_the_beginning_has_passed) {
+	.time = { -1, 999999999 },
+	.error = ETIMEDOUT,
+};
+
+FIXTURE_VARIANT_ADD(deadline, long_before_the_beginning_has_passed) {
+	.time = { INT64_MIN, 0 },
+	.error = ETIMEDOUT,
+};
+
+FIXTURE_VARIANT_ADD(deadline, with_a_negative_fraction_is_invalid) {
+	.time = { 1, -1 },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(deadline, with_a_whole_fraction_is_invalid) {
+	.time = { 0, 1000000000 },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(deadline, that_is_never_is_checked_too) {
+	.time = { INT64_MAX, 1000000000 },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(deadline, before_the_beginning_is_checked_too) {
+	.time = { -1, -1 },
+	.error = EINVAL,
+};
+
+FIXTURE_SETUP(deadline)
+{
+	struct mbox_attr attr = { .max_msgs = 1, .mode = 0600 };
+
+	begin();
+	self->fd = mbox_create(NULL, &attr, 0);
+	NEED(self->fd >= 0);
+}
+
+FIXTURE_TEARDOWN(deadline)
+{
+	sweep();
+}
+
+TEST_F(deadline, is_met_by_both)
+{
+	const struct timespec *time = &variant->time;
+	char text[4];
+
+	EXPECT_EQ(variant->error, error_of(mbox_recv(self->fd, text, 4, NULL, 0, time)));
+	ASSERT_EQ(0, mbox_send(self->fd, "x", 1, 0, 0, NULL));
+	EXPECT_EQ(variant->error, error_of(mbox_send(self->fd, "y", 1, 0, 0, time)));
+	EXPECT_EQ(1, stat_of(self->fd).sent);
+	if (variant->error != ETIMEDOUT)
+		return;
+
+	/* It tries once, and does not block if it is told not to. */
+	EXPECT_EQ(EAGAIN, error_of(mbox_send(self->fd, "y", 1, 0, MBOX_NONBLOCK, time)));
+	EXPECT_EQ(1, mbox_recv(self->fd, text, 4, NULL, 0, time));
+	EXPECT_EQ(EAGAIN, error_of(mbox_recv(self->fd, text, 4, NULL, MBOX_NONBLOCK, time)));
+	EXPECT_EQ(0, mbox_send(self->fd, "y", 1, 0, 0, time));
+}
+
+/* Deadlines that never come. The second and third are small modulo 2^64 ns. */
+FIXTURE(never) {
+	int fd;
+};
+
+FIXTURE_VARIANT(never) {
+	struct timespec time;
+};
+
+FIXTURE_VARIANT_ADD(never, is_beyond_2_to_63) {
+	.time = { 9223372036, 854775808 },
+};
+
+FIXTURE_VARIANT_ADD(never, is_2_to_64) {
+	.time = { 18446744073, 709551616 },
+};
+
+FIXTURE_VARIANT_ADD(never, is_beyond_2_to_64) {
+	.time = { 18446744074, 0 },
+};
+
+FIXTURE_VARIANT_ADD(never, is_the_end_of_time_t) {
+	.time = { INT64_MAX, 999999999 },
+};
+
+FIXTURE_SETUP(never)
+{
+	struct mbox_attr attr = { .mode = 0600 };
+
+	begin();
+	self->fd = mbox_create(NULL, &attr, 0);
+	NEED(self->fd >= 0);
+}
+
+FIXTURE_TEARDOWN(never)
+{
+	sweep();
+}
+
+TEST_F(never, comes)
+{
+	pid_t child = spawn();
+	char text[4];
+	int error;
+
+	if (!child) {
+		wait_for_receivers(self->fd, 0, 1);
+		_exit(error_of(mbox_send(self->fd, "x", 1, 0, 0, NULL)));
+	}
+	error = error_of(mbox_recv(self->fd, text, 4, NULL, 0, &variant->time));
+	EXPECT_EQ(0, error);
+	if (error)
+		end(child);
+	else
+		EXPECT_EQ(0, join(child));
+}
+
+/* From now on, in nanoseconds. */
+FIXTURE(distance) {
+};
+
+FIXTURE_VARIANT(distance) {
+	uint64_t ns;
+};
+
+FIXTURE_VARIANT_ADD(distance, none) {
+	.ns = 0,
+};
+
+FIXTURE_VARIANT_ADD(distance, short_of_a_second) {
+	.ns = 999999999,
+};
+
+FIXTURE_VARIANT_ADD(distance, of_seconds_and_a_half) {
+	.ns = 2500000000,
+};
+
+FIXTURE_VARIANT_ADD(distance, of_a_hundred_years) {
+	.ns = 3155760000000000000,
+};
+
+FIXTURE_SETUP(distance)
+{
+}
+
+FIXTURE_TEARDOWN(distance)
+{
+}
+
+TEST_F(distance, is_added_to_the_clock)
+{
+	struct timespec time = { -1, -1 };
+	uint64_t before, sum, after;
+
+	before = now();
+	ASSERT_EQ(&time, mbox_deadline(&time, variant->ns));
+	after = now();
+	EXPECT_LE(0, time.tv_nsec);
+	EXPECT_GT(1000000000, time.tv_nsec);
+	sum = time.tv_sec * 1000000000ULL + time.tv_nsec;
+	EXPECT_LE(before + variant->ns, sum);
+	EXPECT_GE(after + variant->ns, sum);
+}
+
+TEST(distance_may_be_the_largest_number)
+{
+	struct timespec time = { -1, -1 };
+
+	mbox_deadline(&time, UINT64_MAX);
+	EXPECT_LE(UINT64_MAX / 1000000000, (uint64_t)time.tv_sec);
+	EXPECT_LE(0, time.tv_nsec);
+	EXPECT_GT(1000000000, time.tv_nsec);
+}
+
+TEST(shared_library_exports_one_version)
+{
+	static const char *const names[] = {
+		"mbox_create", "mbox_deadline", "mbox_delete", "mbox_device",
+		"mbox_getinfo", "mbox_getstat", "mbox_next", "mbox_open",
+		"mbox_open_id", "mbox_open_owned", "mbox_recv", "mbox_send",
+	};
+	void *library = dlopen("libmbox.so.0", RTLD_NOW | RTLD_LOCAL);
+	size_t i;
+
+	ASSERT_NE(NULL, library) {
+		TH_LOG("%s", dlerror());
+	}
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		EXPECT_NE(NULL, dlvsym(library, names[i], "LIBMBOX_0.1")) {
+			TH_LOG("%s", names[i]);
+		}
+	}
+}
+
+TEST_HARNESS_MAIN

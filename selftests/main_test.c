@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The module: it cannot go while anything of it is in use, and can when nothing
+ * is. Every test ends with the module loaded.
+ */
+#include "kselftest_harness.h"
+#include "mbox_selftest.h"
+
+#define MODULE	"/mbox.ko"
+
+/* How many use the module, as lsmod shows it; -1 if it is not there. */
+static int users(void)
+{
+	FILE *modules = fopen("/proc/modules", "re");
+	char name[64];
+	int count, result = -1;
+
+	NEED(modules);
+	while (fscanf(modules, "%63s %*d %d%*[^\n]", name, &count) == 2)
+		if (!strcmp(name, "mbox"))
+			result = count;
+	fclose(modules);
+	return result;
+}
+
+static int load(void)
+{
+	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), error;
+
+	NEED(fd >= 0);
+	error = error_of(syscall(SYS_finit_module, fd, "", 0));
+	close(fd);
+	return error;
+}
+
+static int unload(void)
+{
+	return error_of(syscall(SYS_delete_module, "mbox", O_NONBLOCK));
+}
+
+FIXTURE(module) {
+	bool missing;
+};
+
+FIXTURE_SETUP(module)
+{
+	begin();
+	self->missing = access(MODULE, R_OK);
+	/* Namespaces of earlier tests may still be ending. */
+	WAIT_UNTIL(users() == 0);
+}
+
+FIXTURE_TEARDOWN(module)
+{
+	if (users() < 0)
+		NEED(!load());
+	sweep();
+}
+
+#define SKIP_IF_MISSING() do {						\
+	if (self->missing)						\
+		SKIP(return, "no " MODULE " to load again");		\
+} while (0)
+
+static void expect_busy(struct __test_metadata *_metadata)
+{
+	EXPECT_EQ(EWOULDBLOCK, unload());
+	EXPECT_LT(0, users());
+}
+
+static void expect_free(struct __test_metadata *_metadata)
+{
+	EXPECT_EQ(0, unload());
+	EXPECT_EQ(-1, users());
+	EXPECT_EQ(-1, tunable("max_msgs"));
+	EXPECT_NE(0, access(MBOX_DEVICE, F_OK));
+	ASSERT_EQ(0, load());
+	EXPECT_EQ(0, users());
+}
+
+TEST_F(module, goes_and_comes_when_nothing_uses_it)
+{
+	SKIP_IF_MISSING();
+	expect_free(_metadata);
+	expect_free(_metadata);
+	EXPECT_LT(0, mailbox(attributes(1, 1)));
+}
+
+TEST_F(module, stays_while_a_descriptor_is_open)
+{
+	int fd;
+
+	SKIP_IF_MISSING();
+	fd = device(O_RDWR);
+	expect_busy(_metadata);
+	EXPECT_EQ(0, info(fd).mailboxes);
+	close(fd);
+	expect_free(_metadata);
+}
+
+TEST_F(module, stays_while_a_mailbox_exists)
+{
+	uint64_t id;
+	int fd;
+
+	SKIP_IF_MISSING();
+	fd = mailbox(attributes(1, 1));
+	id = state(fd, 0).id;
+	ASSERT_EQ(0, post(fd, 0, "a", 0));
+	close(fd);
+	expect_busy(_metadata);
+	fd = device(O_RDWR);
+	EXPECT_EQ(1, state(fd, id).msgs);
+	EXPECT_EQ(0, delete(fd, id));
+	close(fd);
+	expect_free(_metadata);
+}
+
+TEST_F(module, stays_while_a_descriptor_of_a_deleted_mailbox_is_open)
+{
+	struct mbox_stat stat;
+	int fd;
+
+	SKIP_IF_MISSING();
+	fd = mailbox(attributes(1, 1));
+	EXPECT_EQ(0, delete(fd, 0));
+	expect_busy(_metadata);
+	EXPECT_EQ(EIDRM, try_stat(fd, 0, 0, &stat));
+	close(fd);
+	expect_free(_metadata);
+}
+
+TEST_F(module, is_held_by_nothing_that_failed)
+{
+	struct mbox_create attr = attributes(0, 1);
+	int fd;
+
+	SKIP_IF_MISSING();
+	fd = device(O_RDWR);
+	EXPECT_EQ(EINVAL, call(fd, MBOX_IOC_CREATE, &attr));
+	attr = attributes(1, 1);
+	set_name(attr.name, "name");
+	attr.id = create(fd, attr);
+	EXPECT_EQ(EEXIST, call(fd, MBOX_IOC_CREATE, &attr));
+	EXPECT_EQ(0, delete(fd, attr.id));
+	EXPECT_EQ(EIDRM, delete(fd, attr.id));
+	close(fd);
+	EXPECT_EQ(0, users());
+	expect_free(_metadata);
+}
+
+TEST_F(module, stays_while_a_mailbox_exists_in_another_network_namespace)
+{
+	uint32_t *ready = shared(sizeof(*ready));
+	pid_t child;
+
+	SKIP_IF_MISSING();
+	child = spawn();
+	if (!child) {
+		NEED(!unshare(CLONE_NEWNET));
+		close(mailbox(attributes(1, 1)));
+		tell(ready, true);
+		pause();
+	}
+	WAIT_UNTIL(told(ready));
+	expect_busy(_metadata);
+	end(child);
+	/* The kernel ends a namespace when it finds time. */
+	WAIT_UNTIL(users() == 0);
+	expect_free(_metadata);
+}
+
+TEST_F(module, goes_while_another_network_namespace_is_there_without_mailboxes)
+{
+	uint32_t *ready = shared(sizeof(*ready)), *loaded = shared(sizeof(*loaded));
+	pid_t child;
+
+	SKIP_IF_MISSING();
+	child = spawn();
+	if (!child) {
+		NEED(!unshare(CLONE_NEWNET));
+		tell(ready, true);
+		WAIT_UNTIL(told(loaded));
+		_exit(delete(mailbox(attributes(1, 1)), 0));
+	}
+	WAIT_UNTIL(told(ready));
+	expect_free(_metadata);
+	tell(loaded, true);
+	EXPECT_EQ(0, join(child));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the tests of /dev/mbox share: calls that return their errno, poisoned
+ * arguments, the state of a mailbox, and processes that block in it.
+ */
+#ifndef MBOX_SELFTEST_H
+#define MBOX_SELFTEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/mbox.h>
+#include <linux/userfaultfd.h>
+
+#define POISON	0xa5
+#define PAGE	4096UL
+#define MSEC	1000000ULL
+
+/*
+ * For what a test stands on, as opposed to what it tests. Unlike ASSERT it
+ * works in any function and in any process; the harness sees the SIGABRT.
+ */
+#define NEED(condition) do {						\
+	if (!(condition)) {						\
+		fprintf(stderr, "# %s:%d: needed: %s (%s)\n", __FILE__,	\
+			__LINE__, #condition, strerror(errno));		\
+		abort();						\
+	}								\
+} while (0)
+
+/* For what other processes bring about; the limit is below the harness's. */
+#define WAIT_UNTIL(condition) do {					\
+	int _tries = 10000;						\
+									\
+	while (!(condition)) {						\
+		NEED(--_tries && "in time");				\
+		usleep(1000);						\
+	}								\
+} while (0)
+
+/* The errno of a system call's result, 0 for success. */
+static inline int error_of(long result)
+{
+	return result < 0 ? errno : 0;
+}
+
+static inline int call(int fd, unsigned long command, void *argument)
+{
+	int result = ioctl(fd, command, argument);
+
+	NEED(result == 0 || result == -1);
+	return error_of(result);
+}
+
+static inline uint64_t now(void)
+{
+	struct timespec t;
+
+	NEED(!clock_gettime(CLOCK_MONOTONIC, &t));
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static inline int device(int oflag)
+{
+	int fd = open(MBOX_DEVICE, oflag | O_CLOEXEC);
+
+	NEED(fd >= 0);
+	return fd;
+}
+
+/* Room for @msgs messages of the largest size; the owner's user may do all. */
+static inline struct mbox_create attributes(uint32_t msgs, uint32_t size)
+{
+	return (struct mbox_create){
+		.max_bytes = (uint64_t)msgs * size,
+		.max_msgs = msgs,
+		.max_size = size,
+		.mode = 0600,
+	};
+}
+
+static inline void set_name(__u8 name[MBOX_NAME_SIZE], const char *text)
+{
+	NEED(strlen(text) < MBOX_NAME_SIZE);
+	memset(name, 0, MBOX_NAME_SIZE);
+	memcpy(name, text, strlen(text));
+}
+
+static inline uint64_t create(int fd, struct mbox_create attr)
+{
+	memset(&attr.id, POISON, sizeof(attr.id));
+	NEED(!call(fd, MBOX_IOC_CREATE, &attr));
+	return attr.id;
+}
+
+static inline int bind_by_id(int fd, uint64_t id)
+{
+	struct mbox_open arg = { .id = id };
+
+	return call(fd, MBOX_IOC_OPEN, &arg);
+}
+
+/* A new descriptor of that mailbox. */
+static inline int descriptor(uint64_t id, int oflag)
+{
+	int fd = device(oflag);
+
+	NEED(!bind_by_id(fd, id));
+	return fd;
+}
+
+/* A new mailbox; the descriptor is bound to it. */
+static inline int mailbox(struct mbox_create attr)
+{
+	int fd = device(O_RDWR);
+
+	attr.flags |= MBOX_CREATE_BIND;
+	create(fd, attr);
+	return fd;
+}
+
+static inline int delete(int fd, uint64_t id)
+{
+	struct mbox_delete arg = { .id = id };
+
+	return call(fd, MBOX_IOC_DELETE, &arg);
+}
+
+static inline int try_stat(int fd, uint64_t id, uint64_t flags, struct mbox_stat *stat)
+{
+	memset(stat, POISON, sizeof(*stat));
+	stat->flags = flags;
+	stat->id = id;
+	return call(fd, MBOX_IOC_STAT, stat);
+}
+
+static inline struct mbox_stat state(int fd, uint64_t id)
+{
+	struct mbox_stat stat;
+
+	NEED(!try_stat(fd, id, 0, &stat));
+	return stat;
+}
+
+/* struct mbox_stat has no padding. */
+static inline bool same_state(struct mbox_stat a, struct mbox_stat b)
+{
+	return !memcmp(&a, &b, sizeof(a));
+}
+
+static inline struct mbox_info info(int fd)
+{
+	struct mbox_info arg;
+
+	memset(&arg, POISON, sizeof(arg));
+	arg.flags = 0;
+	NEED(!call(fd, MBOX_IOC_INFO, &arg));
+	return arg;
+}
+
+/* Block until so many calls wait for room, or for a message. */
+static inline void wait_for_senders(int fd, uint64_t id, uint32_t count)
+{
+	WAIT_UNTIL(state(fd, id).senders == count);
+}
+
+static inline void wait_for_receivers(int fd, uint64_t id, uint32_t count)
+{
+	WAIT_UNTIL(state(fd, id).receivers == count);
+}
+
+static inline int send_bytes(int fd, uint64_t id, const void *buf, uint64_t len,
+			     uint32_t prio, uint64_t flags, uint64_t deadline)
+{
+	struct mbox_send arg = {
+		.flags = flags,
+		.id = id,
+		.buf = (uintptr_t)buf,
+		.len = len,
+		.deadline = deadline,
+		.prio = prio,
+	};
+
+	return call(fd, MBOX_IOC_SEND, &arg);
+}
+
+/* Send a text, without its NUL. */
+static inline int post(int fd, uint64_t id, const char *text, uint32_t prio)
+{
+	return send_bytes(fd, id, text, strlen(text), prio, MBOX_SEND_NONBLOCK, 0);
+}
+
+static inline int post_and_wait(int fd, uint64_t id, const char *text, uint32_t prio)
+{
+	return send_bytes(fd, id, text, strlen(text), prio, 0, 0);
+}
+
+/* What a receive brought. */
+struct letter {
+	struct mbox_recv env;
+	char text[128];
+};
+
+static inline int receive_into(int fd, uint64_t id, void *buf, uint64_t size, uint64_t flags,
+			       uint64_t deadline, struct mbox_recv *env)
+{
+	memset(env, POISON, sizeof(*env));
+	env->flags = flags;
+	env->id = id;
+	env->buf = (uintptr_t)buf;
+	env->size = size;
+	env->deadline = deadline;
+	return call(fd, MBOX_IOC_RECV, env);
+}
+
+static inline int receive(int fd, uint64_t id, uint64_t flags, uint64_t deadline,
+			  struct letter *letter)
+{
+	size_t size = sizeof(letter->text) - 1;
+	int error;
+
+	memset(letter->text, POISON, sizeof(letter->text));
+	error = receive_into(fd, id, letter->text, size, flags, deadline, &letter->env);
+	if (!error)
+		letter->text[letter->env.len < size ? letter->env.len : size] = '\0';
+	return error;
+}
+
+static inline int fetch(int fd, uint64_t id, struct letter *letter)
+{
+	return receive(fd, id, MBOX_RECV_NONBLOCK, 0, letter);
+}
+
+static inline int fetch_and_wait(int fd, uint64_t id, struct letter *letter)
+{
+	return receive(fd, id, 0, 0, letter);
+}
+
+/* Memory that children share with the test. */
+static inline void *shared(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	NEED(memory != MAP_FAILED);
+	return memory;
+}
+
+/* One word that one process sets and another watches. */
+static inline void tell(uint32_t *word, uint32_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t told(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
+/* @size bytes that end where a page ends that cannot be touched. */
+static inline void *before_a_hole(size_t size)
+{
+	size_t whole = (size + PAGE - 1) / PAGE * PAGE;
+	char *memory = mmap(NULL, whole + PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	NEED(memory != MAP_FAILED);
+	NEED(!mprotect(memory + whole, PAGE, PROT_NONE));
+	return memory + whole - size;
+}
+
+static inline void *unmapped(void)
+{
+	void *memory = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	NEED(memory != MAP_FAILED && !munmap(memory, PAGE));
+	return memory;
+}
+
+/*
+ * A page that stalls the kernel when it copies to or from it, so that a test can
+ * act in the middle of a call. The call itself runs in a thread.
+ */
+struct stall {
+	int uffd;
+	char *page;
+};
+
+static inline struct stall new_stall(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct stall stall;
+
+	stall.page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	NEED(stall.page != MAP_FAILED);
+	stall.uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	NEED(stall.uffd >= 0);
+	NEED(!ioctl(stall.uffd, UFFDIO_API, &api));
+	range.range.start = (uintptr_t)stall.page;
+	range.range.len = PAGE;
+	NEED(!ioctl(stall.uffd, UFFDIO_REGISTER, &range));
+	return stall;
+}
+
+static inline void wait_for_stall(struct stall *stall)
+{
+	struct uffd_msg event;
+
+	NEED(read(stall->uffd, &event, sizeof(event)) == sizeof(event));
+	NEED(event.event == UFFD_EVENT_PAGEFAULT);
+}
+
+/* The copy fails: the page is gone. Children may hold the descriptor, so wake. */
+static inline void fail_stall(struct stall *stall)
+{
+	struct uffdio_range range = { .start = (uintptr_t)stall->page, .len = PAGE };
+
+	NEED(!munmap(stall->page, PAGE));
+	NEED(!ioctl(stall->uffd, UFFDIO_WAKE, &range));
+	close(stall->uffd);
+}
+
+/* The copy goes on with a page of zeros. */
+static inline void release_stall(struct stall *stall)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)stall->page, .len = PAGE },
+	};
+
+	NEED(!ioctl(stall->uffd, UFFDIO_ZEROPAGE, &zero));
+	close(stall->uffd);
+}
+
+/* A receive or a send, made by a thread of the test. */
+struct task {
+	pthread_t thread;
+	int fd;
+	unsigned long command;
+	union {
+		struct mbox_recv recv;
+		struct mbox_send send;
+	};
+	int error;
+};
+
+static inline void *run_task(void *data)
+{
+	struct task *task = data;
+
+	task->error = call(task->fd, task->command, &task->recv);
+	return NULL;
+}
+
+static inline void start_task(struct task *task)
+{
+	NEED(!pthread_create(&task->thread, NULL, run_task, task));
+}
+
+static inline struct task *start_receiving(int fd, void *buf, uint64_t size)
+{
+	struct task *task = calloc(1, sizeof(*task));
+
+	NEED(task);
+	task->fd = fd;
+	task->command = MBOX_IOC_RECV;
+	task->recv.buf = (uintptr_t)buf;
+	task->recv.size = size;
+	start_task(task);
+	return task;
+}
+
+static inline struct task *start_sending(int fd, const void *buf, uint64_t len)
+{
+	struct task *task = calloc(1, sizeof(*task));
+
+	NEED(task);
+	task->fd = fd;
+	task->command = MBOX_IOC_SEND;
+	task->send.buf = (uintptr_t)buf;
+	task->send.len = len;
+	start_task(task);
+	return task;
+}
+
+static inline int finish(struct task *task)
+{
+	int error;
+
+	NEED(!pthread_join(task->thread, NULL));
+	error = task->error;
+	free(task);
+	return error;
+}
+
+/* fork(), but the child does not outlive the test. */
+static inline pid_t spawn(void)
+{
+	pid_t parent = getpid();
+	pid_t child = fork();
+
+	NEED(child >= 0);
+	if (!child) {
+		NEED(!prctl(PR_SET_PDEATHSIG, SIGKILL));
+		if (getppid() != parent)
+			_exit(1);
+	}
+	return child;
+}
+
+/* Is that process, or thread, asleep? */
+static inline bool sleeps(pid_t pid)
+{
+	char path[32], text[256] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	NEED(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return strstr(text, ") S ");
+}
+
+/* Its exit status, or minus the signal that killed it. */
+static inline int join(pid_t child)
+{
+	int status;
+
+	NEED(waitpid(child, &status, 0) == child);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static inline void end(pid_t child)
+{
+	NEED(!kill(child, SIGKILL));
+	NEED(join(child) == -SIGKILL);
+}
+
+/* A child that sends or receives, blocking; its exit status is the errno. */
+static inline pid_t spawn_sender(int fd, uint64_t id, const char *text, uint32_t prio)
+{
+	pid_t child = spawn();
+
+	if (!child)
+		_exit(post_and_wait(fd, id, text, prio));
+	return child;
+}
+
+static inline pid_t spawn_receiver(int fd, uint64_t id, struct letter *letter)
+{
+	pid_t child = spawn();
+
+	if (!child)
+		_exit(fetch_and_wait(fd, id, letter));
+	return child;
+}
+
+/* Give up root for good: no capability is left. */
+static inline void become(uid_t uid, gid_t gid)
+{
+	NEED(!setgroups(0, NULL));
+	NEED(!setresgid(gid, gid, gid));
+	NEED(!setresuid(uid, uid, uid));
+	/* Both were lost with the identity; /proc/self needs the first. */
+	NEED(!prctl(PR_SET_DUMPABLE, 1));
+	NEED(!prctl(PR_SET_PDEATHSIG, SIGKILL));
+}
+
+/* Write a short text to a file; its errno. */
+static inline int put_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int error;
+
+	if (fd < 0)
+		return errno;
+	error = error_of(write(fd, text, strlen(text)));
+	close(fd);
+	return error;
+}
+
+/* Root in a new user namespace, which knows no other user. */
+static inline void become_root_of_a_user_namespace(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	char line[64];
+
+	NEED(!unshare(CLONE_NEWUSER));
+	NEED(!put_file("/proc/self/setgroups", "deny"));
+	snprintf(line, sizeof(line), "0 %u 1", uid);
+	NEED(!put_file("/proc/self/uid_map", line));
+	snprintf(line, sizeof(line), "0 %u 1", gid);
+	NEED(!put_file("/proc/self/gid_map", line));
+	NEED(!prctl(PR_SET_PDEATHSIG, SIGKILL));
+}
+
+/* The tunables net.mbox.*; -1 if there is no such file. */
+static inline long long tunable(const char *name)
+{
+	char path[96], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/mbox/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	NEED(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return strtoll(text, NULL, 10);
+}
+
+static inline int set_tunable(const char *name, long long value)
+{
+	char path[96], text[32];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/mbox/%s", name);
+	snprintf(text, sizeof(text), "%lld", value);
+	return put_file(path, text);
+}
+
+/* Delete every mailbox of this network namespace. */
+static inline void sweep(void)
+{
+	int fd = device(O_RDWR);
+	struct mbox_stat stat;
+	uint64_t next = 1;
+
+	while (!try_stat(fd, next, MBOX_STAT_NEXT, &stat)) {
+		NEED(!delete(fd, stat.id));
+		next = stat.id + 1;
+	}
+	NEED(info(fd).mailboxes == 0);
+	close(fd);
+}
+
+/*
+ * First step of each fixture (the last is sweep()). A test that failed may have
+ * left something; and mode bits mean what they say.
+ */
+static inline void begin(void)
+{
+	umask(0);
+	sweep();
+}
+
+#endif /* MBOX_SELFTEST_H */

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A message: its bytes arrive as they were sent, it says who sent it in the
+ * receiver's terms, and its memory is the sender's expense.
+ */
+#include "kselftest_harness.h"
+#include "mbox_selftest.h"
+
+FIXTURE(content) {
+	int fd;
+};
+
+FIXTURE_VARIANT(content) {
+	uint32_t len;
+};
+
+#define CONTENT_OF(name, _len) FIXTURE_VARIANT_ADD(content, of_##name) { .len = _len }
+
+CONTENT_OF(no_byte, 0);
+CONTENT_OF(a_byte, 1);
+CONTENT_OF(a_word, 8);
+CONTENT_OF(an_odd_number, 191);
+CONTENT_OF(almost_a_page, PAGE - 64);
+CONTENT_OF(a_page_less_a_byte, PAGE - 1);
+CONTENT_OF(a_page, PAGE);
+CONTENT_OF(a_page_and_a_byte, PAGE + 1);
+CONTENT_OF(two_pages, 2 * PAGE);
+CONTENT_OF(pages_less_a_byte, 16 * PAGE - 1);
+CONTENT_OF(more_than_kmalloc_likes, 33 * PAGE + 7);
+CONTENT_OF(a_mebibyte_less_a_byte, 256 * PAGE - 1);
+CONTENT_OF(a_mebibyte, 256 * PAGE);
+
+FIXTURE_SETUP(content)
+{
+	begin();
+	self->fd = mailbox(attributes(4, variant->len));
+}
+
+FIXTURE_TEARDOWN(content)
+{
+	sweep();
+}
+
+/* Bytes without a period that a page or a word could hide. */
+static void fill(unsigned char *buf, size_t len, uint32_t seed)
+{
+	uint32_t x = seed * 2654435761U + 1;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		x = x * 1664525 + 1013904223;
+		buf[i] = x >> 24;
+	}
+}
+
+/* Both buffers end at a hole, so that nothing more is read or written. */
+TEST_F(content, arrives_as_it_was_sent)
+{
+	unsigned char *out = before_a_hole(variant->len), *in = before_a_hole(variant->len);
+	struct mbox_recv env;
+
+	fill(out, variant->len, 1);
+	memset(in, POISON, variant->len);
+	ASSERT_EQ(0, send_bytes(self->fd, 0, out, variant->len, 0, 0, 0));
+	EXPECT_EQ(variant->len, state(self->fd, 0).bytes);
+	ASSERT_EQ(0, receive_into(self->fd, 0, in, variant->len, 0, 0, &env));
+	EXPECT_EQ(variant->len, env.len);
+	EXPECT_EQ(0, memcmp(out, in, variant->len));
+	EXPECT_EQ(0, state(self->fd, 0).bytes);
+}
+
+TEST_F(content, is_that_of_the_moment_of_sending)
+{
+	unsigned char *buf = before_a_hole(variant->len), *in = before_a_hole(variant->len);
+	struct mbox_recv env;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		fill(buf, variant->len, i);
+		ASSERT_EQ(0, send_bytes(self->fd, 0, buf, variant->len, 0, 0, 0));
+	}
+	for (i = 0; i < 3; i++) {
+		fill(buf, variant->len, i);
+		memset(in, POISON, variant->len);
+		ASSERT_EQ(0, receive_into(self->fd, 0, in, variant->len, 0, 0, &env));
+		EXPECT_EQ(0, memcmp(buf, in, variant->len));
+	}
+}
+
+TEST_F(content, is_no_longer_than_the_mailbox_allows)
+{
+	unsigned char *buf = before_a_hole(variant->len + 1);
+
+	EXPECT_EQ(EMSGSIZE, send_bytes(self->fd, 0, buf, variant->len + 1, 0, 0, 0));
+	EXPECT_EQ(0, state(self->fd, 0).sent);
+}
+
+FIXTURE(sender) {
+	int fd;
+	struct letter *letter;
+};
+
+FIXTURE_SETUP(sender)
+{
+	struct mbox_create attr = attributes(4, 8);
+
+	begin();
+	attr.mode = 0666;
+	self->fd = mailbox(attr);
+	self->letter = shared(sizeof(*self->letter));
+}
+
+FIXTURE_TEARDOWN(sender)
+{
+	sweep();
+}
+
+TEST_F(sender, is_told_by_its_effective_user_and_group)
+{
+	pid_t child = spawn();
+
+	if (!child) {
+		NEED(!setresgid(2001, 2002, 2003));
+		NEED(!setresuid(1001, 1002, 1003));
+		_exit(post(self->fd, 0, "a", 0));
+	}
+	ASSERT_EQ(0, join(child));
+	/* The sender has ended, and was who it was. */
+	ASSERT_EQ(0, fetch(self->fd, 0, self->letter));
+	EXPECT_EQ(child, self->letter->env.pid);
+	EXPECT_EQ(1002, self->letter->env.uid);
+	EXPECT_EQ(2002, self->letter->env.gid);
+}
+
+TEST_F(sender, is_told_as_it_was_when_it_sent)
+{
+	ASSERT_EQ(0, setresuid(-1, 1001, -1));
+	ASSERT_EQ(0, post(self->fd, 0, "a", 0));
+	ASSERT_EQ(0, setresuid(-1, 0, -1));
+	ASSERT_EQ(0, fetch(self->fd, 0, self->letter));
+	EXPECT_EQ(getpid(), self->letter->env.pid);
+	EXPECT_EQ(1001, self->letter->env.uid);
+	EXPECT_EQ(0, self->letter->env.gid);
+}
+
+static void *post_from_thread(void *data)
+{
+	NEED(getpid() != (pid_t)syscall(SYS_gettid));
+	NEED(!post(*(int *)data, 0, "a", 0));
+	return NULL;
+}
+
+TEST_F(sender, is_the_process_and_not_the_thread)
+{
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, post_from_thread, &self->fd));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, fetch(self->fd, 0, self->letter));
+	EXPECT_EQ(getpid(), self->letter->env.pid);
+}
+
+TEST_F(sender, is_told_to_a_receiver_that_waits)
+{
+	pid_t receiver = spawn_receiver(self->fd, 0, self->letter);
+
+	wait_for_receivers(self->fd, 0, 1);
+	ASSERT_EQ(0, setresuid(-1, 1001, -1));
+	ASSERT_EQ(0, post(self->fd, 0, "a", 0));
+	ASSERT_EQ(0, setresuid(-1, 0, -1));
+	ASSERT_EQ(0, join(receiver));
+	EXPECT_EQ(getpid(), self->letter->env.pid);
+	EXPECT_EQ(1001, self->letter->env.uid);
+}
+
+/*
+ * A child as the first process of a new pid namespace. For whoever calls, its
+ * number is *@pid.
+ */
+static pid_t spawn_in_pid_namespace(pid_t *pid)
+{
+	pid_t outer = spawn(), inner;
+
+	if (outer)
+		return outer;
+	NEED(!unshare(CLONE_NEWPID));
+	inner = fork();
+	NEED(inner >= 0);
+	if (inner) {
+		*pid = inner;
+		_exit(join(inner));
+	}
+	NEED(getpid() == 1);
+	return 0;
+}
+
+TEST_F(sender, in_a_pid_namespace_is_told_by_its_number_outside)
+{
+	pid_t *pid = shared(sizeof(*pid)), child = spawn_in_pid_namespace(pid);
+
+	if (!child) {
+		NEED(!post(self->fd, 0, "a", 0));
+		NEED(!fetch(self->fd, 0, self->letter));
+		NEED(self->letter->env.pid == 1);
+		_exit(post(self->fd, 0, "b", 0));
+	}
+	ASSERT_EQ(0, join(child));
+	ASSERT_EQ(0, fetch(self->fd, 0, self->letter));
+	EXPECT_NE(1, self->letter->env.pid);
+	EXPECT_EQ(*pid, self->letter->env.pid);
+}
+
+TEST_F(sender, outside_the_pid_namespace_of_the_receiver_has_no_number)
+{
+	pid_t *pid = shared(sizeof(*pid)), child;
+
+	ASSERT_EQ(0, post(self->fd, 0, "a", 0));
+	child = spawn_in_pid_namespace(pid);
+	if (!child) {
+		NEED(state(self->fd, 0).pid == 0);
+		_exit(fetch(self->fd, 0, self->letter));
+	}
+	ASSERT_EQ(0, join(child));
+	EXPECT_EQ(0, self->letter->env.pid);
+	EXPECT_EQ(0, self->letter->env.uid);
+}
+
+TEST_F(sender, is_told_in_terms_of_the_user_namespace_of_the_receiver)
+{
+	pid_t child;
+	struct mbox_stat *stat = shared(sizeof(*stat));
+
+	ASSERT_EQ(0, post(self->fd, 0, "a", 0));
+	ASSERT_EQ(0, setresgid(-1, 2001, -1));
+	ASSERT_EQ(0, setresuid(-1, 1001, -1));
+	ASSERT_EQ(0, post(self->fd, 0, "b", 0));
+	ASSERT_EQ(0, setresuid(-1, 0, -1));
+	ASSERT_EQ(0, setresgid(-1, 0, -1));
+	child = spawn();
+	if (!child) {
+		become(1001, 2001);
+		become_root_of_a_user_namespace();
+		*stat = state(self->fd, 0);
+		NEED(!fetch(self->fd, 0, &self->letter[0]));
+		NEED(self->letter->env.uid == 65534 && self->letter->env.gid == 65534);
+		_exit(fetch(self->fd, 0, self->letter));
+	}
+	ASSERT_EQ(0, join(child));
+	EXPECT_EQ(getpid(), self->letter->env.pid);
+	EXPECT_EQ(0, self->letter->env.uid);
+	EXPECT_EQ(0, self->letter->env.gid);
+	EXPECT_EQ(65534, stat->uid);
+	EXPECT_EQ(65534, stat->gid);
+	EXPECT_EQ(getpid(), stat->pid);
+}
+
+TEST_F(sender, in_another_user_namespace_is_told_in_terms_of_the_receiver)
+{
+	pid_t child = spawn();
+
+	if (!child) {
+		become(1001, 2001);
+		become_root_of_a_user_namespace();
+		NEED(geteuid() == 0);
+		_exit(post(self->fd, 0, "a", 0));
+	}
+	ASSERT_EQ(0, join(child));
+	ASSERT_EQ(0, fetch(self->fd, 0, self->letter));
+	EXPECT_EQ(child, self->letter->env.pid);
+	EXPECT_EQ(1001, self->letter->env.uid);
+	EXPECT_EQ(2001, self->letter->env.gid);
+}
+
+#define CGROUPS	"/sys/fs/cgroup"
+#define CGROUP	CGROUPS "/mbox-selftest"
+#define LARGE	(1U << 20)
+
+/* A memory cgroup of 8 MiB, and a mailbox that may hold 64. */
+FIXTURE(cgroup) {
+	int fd;
+	bool missing;
+};
+
+static bool has_word(const char *path, const char *word)
+{
+	char text[256] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	NEED(read(fd, text, sizeof(text) - 1) >= 0);
+	close(fd);
+	return strstr(text, word);
+}
+
+FIXTURE_SETUP(cgroup)
+{
+	begin();
+	self->fd = mailbox(attributes(64, LARGE));
+	self->missing = !has_word(CGROUPS "/cgroup.controllers", "memory");
+	if (self->missing)
+		return;
+	ASSERT_EQ(0, put_file(CGROUPS "/cgroup.subtree_control", "+memory"));
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+	ASSERT_EQ(0, put_file(CGROUP "/memory.max", "8388608"));
+}
+
+FIXTURE_TEARDOWN(cgroup)
+{
+	sweep();
+	if (self->missing)
+		return;
+	/* What was charged to it may hold it for a moment. */
+	WAIT_UNTIL(!rmdir(CGROUP));
+	put_file(CGROUPS "/cgroup.subtree_control", "-memory");
+}
+
+/*
+ * A child inside. All memory that it will need it has already, charged to where
+ * it comes from: what else it asked for would be refused by killing it.
+ */
+static pid_t spawn_inside(void)
+{
+	pid_t child = spawn();
+
+	if (!child) {
+		NEED(!mlockall(MCL_CURRENT));
+		NEED(!put_file(CGROUP "/cgroup.procs", "0"));
+	}
+	return child;
+}
+
+static int send_large(int fd)
+{
+	static char text[LARGE];
+
+	return send_bytes(fd, 0, text, sizeof(text), 0, MBOX_SEND_NONBLOCK, 0);
+}
+
+TEST_F(cgroup, without_memory_tells_the_sender_and_kills_nobody)
+{
+	unsigned int *sent = shared(sizeof(*sent));
+	struct mbox_stat stat;
+	pid_t child;
+
+	if (self->missing)
+		SKIP(return, "no memory controller in " CGROUPS);
+	child = spawn_inside();
+	if (!child) {
+		int error;
+
+		while (!(error = send_large(self->fd)))
+			++*sent;
+		NEED(send_large(self->fd) == error);
+		_exit(error);
+	}
+	EXPECT_EQ(ENOMEM, join(child));
+	EXPECT_LT(0, *sent);
+	EXPECT_GT(8, *sent);
+	EXPECT_TRUE(has_word(CGROUP "/memory.events", "oom_kill 0"));
+	/* What it sent is there, what was refused is not. */
+	stat = state(self->fd, 0);
+	EXPECT_EQ(*sent, stat.msgs);
+	EXPECT_EQ(*sent, stat.sent);
+	EXPECT_EQ((uint64_t)*sent * LARGE, stat.bytes);
+	/* Others send as before. */
+	EXPECT_EQ(0, send_large(self->fd));
+}
+
+TEST_F(cgroup, has_its_memory_back_when_the_messages_are_gone)
+{
+	static char buf[LARGE];
+	pid_t child;
+
+	if (self->missing)
+		SKIP(return, "no memory controller in " CGROUPS);
+	memset(buf, POISON, sizeof(buf));
+	child = spawn_inside();
+	if (!child) {
+		struct mbox_recv env;
+		int i;
+
+		/* Ten times what fits, received or dropped. */
+		for (i = 0; i < 80; i++) {
+			if (send_large(self->fd) == 0)
+				continue;
+			NEED(!receive_into(self->fd, 0, buf, sizeof(buf), 0, 0, &env));
+			NEED(!receive_into(self->fd, 0, buf, sizeof(buf), 0, 0, &env));
+			NEED(!send_large(self->fd));
+		}
+		NEED(!delete(self->fd, 0));
+		_exit(0);
+	}
+	EXPECT_EQ(0, join(child));
+	self->fd = mailbox(attributes(64, LARGE));
+	child = spawn_inside();
+	if (!child)
+		_exit(send_large(self->fd));
+	EXPECT_EQ(0, join(child));
+	EXPECT_TRUE(has_word(CGROUP "/memory.events", "oom_kill 0"));
+}
+
+TEST_HARNESS_MAIN
