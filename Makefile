@@ -43,7 +43,7 @@ install: all
 	$(MAKE) -C tools/mboxctl O=$(O) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 ifneq ($(release),)
 	install -D -m 644 $(module)/mbox.ko $(DESTDIR)/lib/modules/$(release)/updates/mbox.ko
-	/sbin/depmod $(if $(DESTDIR),-b $(DESTDIR)) $(release)
+	$(if $(DESTDIR),,/sbin/depmod $(release))
 endif
 
 run:
