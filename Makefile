@@ -47,7 +47,7 @@ ifneq ($(release),)
 endif
 
 run:
-	@$(vm)/vm demo $(FILE)
+	@$(vm)/vm demo "$(FILE)"
 
 check:
 	@$(vm)/check $(KERNELS)
@@ -73,4 +73,5 @@ help:
 	@echo
 	@echo 'V=1 shows commands and the name of each test. A kernel is 6.1, 6.12 or a'
 	@echo 'directory with the image vmlinuz and the tree for building modules build/.'
-	@echo 'The last four need Debian 12, or say what they miss.'
+	@echo 'On Debian 12, run, check, vm-test and vm-shell install what they need; elsewhere'
+	@echo 'they say what is missing.'

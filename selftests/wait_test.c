@@ -322,20 +322,62 @@ TEST_F(signal, ends_the_wait_or_restarts_it)
 	}
 }
 
-#define ROUNDS 300
-/* The number in the message that ends a race. */
-#define LAST ROUNDS
+/*
+ * The race between giving up and being served, at its very edge: a child gives up
+ * at a deadline or a signal, the test serves it at about the same moment, and
+ * moves that moment so that each of the two wins half of the rounds.
+ */
+#define ROUNDS	250
+#define FILLER	ROUNDS	/* no round's number */
 
-/* What both sides of a race did with each number. */
-struct race {
-	bool sent[ROUNDS];
+struct rounds {
+	uint32_t allowed, begun, ended;	/* rounds: by the test, by the child */
+	uint64_t deadline;		/* of this round */
+	bool gave_up[ROUNDS];
 	unsigned int received[ROUNDS];
-	unsigned int timeouts;
 };
 
-static uint64_t soon(void)
+FIXTURE(giving_up) {
+	int fd;
+	struct rounds *rounds;
+	pid_t child;
+};
+
+FIXTURE_VARIANT(giving_up) {
+	bool sends;
+	bool signal;
+};
+
+FIXTURE_VARIANT_ADD(giving_up, at_a_deadline_while_sending) {
+	.sends = true,
+};
+
+FIXTURE_VARIANT_ADD(giving_up, at_a_deadline_while_receiving) {
+	.sends = false,
+};
+
+FIXTURE_VARIANT_ADD(giving_up, at_a_signal_while_sending) {
+	.sends = true, .signal = true,
+};
+
+FIXTURE_VARIANT_ADD(giving_up, at_a_signal_while_receiving) {
+	.sends = false, .signal = true,
+};
+
+FIXTURE_SETUP(giving_up)
 {
-	return now() + rand() % 400 * 1000;
+	struct sigaction action = { .sa_handler = count_signal };
+
+	begin();
+	self->fd = mailbox(attributes(1, sizeof(uint32_t)));
+	self->rounds = shared(sizeof(*self->rounds));
+	signals_seen = shared(sizeof(*signals_seen));
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+}
+
+FIXTURE_TEARDOWN(giving_up)
+{
+	sweep();
 }
 
 static int send_number(int fd, uint32_t number, uint64_t flags, uint64_t deadline)
@@ -343,106 +385,133 @@ static int send_number(int fd, uint32_t number, uint64_t flags, uint64_t deadlin
 	return send_bytes(fd, 0, &number, sizeof(number), 0, flags, deadline);
 }
 
-static void send_in_a_hurry(int fd, struct race *race)
+static int receive_number(int fd, struct rounds *rounds, uint64_t flags, uint64_t deadline)
 {
+	struct mbox_recv env;
 	uint32_t number;
 	int error;
 
+	error = receive_into(fd, 0, &number, sizeof(number), flags, deadline, &env);
+	if (!error && number != FILLER)
+		rounds->received[number]++;
+	return error;
+}
+
+/* The child: waits in each round until it is served or gives up. */
+static void play(int fd, struct rounds *rounds, bool sends, bool signal)
+{
+	uint64_t flags = signal ? 0 : timeout_flag(sends);
+	uint32_t round;
+	int error;
+
+	/* Without this the kernel lets deadlines pass by up to 50 microseconds. */
+	NEED(!prctl(PR_SET_TIMERSLACK, 1));
+	for (round = 0; round < ROUNDS; round++) {
+		while (told(&rounds->allowed) <= round)
+			sched_yield();
+		rounds->deadline = now() + MSEC / 2;
+		tell(&rounds->begun, round + 1);
+		if (sends)
+			error = send_number(fd, round, flags, rounds->deadline);
+		else
+			error = receive_number(fd, rounds, flags, rounds->deadline);
+		NEED(!error || error == (signal ? EINTR : ETIMEDOUT));
+		rounds->gave_up[round] = error;
+		tell(&rounds->ended, round + 1);
+	}
+}
+
+static void spin_until(uint64_t moment)
+{
+	while (now() < moment)
+		;
+}
+
+/* What the child waits for: room, or the number of the round. */
+static void serve(int fd, struct rounds *rounds, bool sends, uint32_t round)
+{
+	if (sends)
+		NEED(!receive_number(fd, rounds, MBOX_RECV_NONBLOCK, 0));
+	else
+		NEED(!send_number(fd, round, MBOX_SEND_NONBLOCK, 0));
+}
+
+/* Serve the child so many nanoseconds after it is to give up, or before that. */
+static void play_against(const FIXTURE_DATA(giving_up) *self,
+			 const FIXTURE_VARIANT(giving_up) *variant, uint32_t round, long after)
+{
+	struct rounds *rounds = self->rounds;
+
+	if (!variant->signal) {
+		spin_until(rounds->deadline + after);
+		serve(self->fd, rounds, variant->sends, round);
+		return;
+	}
+	/* The signal of the last round may come late, and end this one. */
+	while (!waiters(self->fd, variant->sends) && told(&rounds->ended) <= round)
+		sched_yield();
+	if (after < 0)
+		serve(self->fd, rounds, variant->sends, round);
+	else
+		NEED(!kill(self->child, SIGUSR1));
+	spin_until(now() + labs(after));
+	if (after < 0)
+		NEED(!kill(self->child, SIGUSR1));
+	else
+		serve(self->fd, rounds, variant->sends, round);
+}
+
+/* A sender finds the mailbox full, a receiver finds it empty. */
+static void restore(int fd, struct rounds *rounds, bool sends)
+{
+	uint32_t msgs = state(fd, 0).msgs;
+
+	if (sends && !msgs)
+		NEED(!send_number(fd, FILLER, 0, 0));
+	if (!sends && msgs)
+		NEED(!receive_number(fd, rounds, 0, 0));
+}
+
+TEST_F(giving_up, in_the_middle_of_being_served_loses_and_doubles_nothing)
+{
+	struct rounds *rounds = self->rounds;
+	unsigned int gave_up = 0;
+	uint32_t round;
+	long after = 0;
+
+	restore(self->fd, rounds, variant->sends);
+	self->child = spawn();
+	if (!self->child) {
+		play(self->fd, rounds, variant->sends, variant->signal);
+		_exit(0);
+	}
 	srand(1);
-	for (number = 0; number < ROUNDS; number++) {
-		error = send_number(fd, number, MBOX_SEND_TIMEOUT, soon());
-		NEED(error == 0 || error == ETIMEDOUT);
-		race->sent[number] = !error;
-		race->timeouts += !!error;
+	for (round = 0; round < ROUNDS; round++) {
+		long step = rand() % 4000;
+
+		tell(&rounds->allowed, round + 1);
+		while (told(&rounds->begun) <= round)
+			sched_yield();
+		play_against(self, variant, round, after);
+		while (told(&rounds->ended) <= round)
+			sched_yield();
+		gave_up += rounds->gave_up[round];
+		after += rounds->gave_up[round] ? -step : step;
+		restore(self->fd, rounds, variant->sends);
 	}
-	NEED(!send_number(fd, LAST, 0, 0));
-}
+	ASSERT_EQ(0, join(self->child));
+	if (variant->sends)
+		ASSERT_EQ(0, receive_number(self->fd, rounds, 0, 0));
 
-static void send_at_ease(int fd, struct race *race)
-{
-	uint32_t number;
-
-	srand(2);
-	for (number = 0; number < ROUNDS; number++) {
-		usleep(rand() % 400);
-		NEED(!send_number(fd, number, 0, 0));
-		race->sent[number] = true;
-	}
-	NEED(!send_number(fd, LAST, 0, 0));
-}
-
-/* True until the last number came. In order, so each comes after the former. */
-static bool take_number(struct race *race, uint32_t number)
-{
-	static uint32_t next;
-
-	if (number == LAST)
-		return false;
-	NEED(number >= next && number < LAST);
-	next = number + 1;
-	race->received[number]++;
-	return true;
-}
-
-static void receive_in_a_hurry(int fd, struct race *race)
-{
-	struct mbox_recv env;
-	uint32_t number;
-	int error;
-
-	srand(3);
-	do {
-		error = receive_into(fd, 0, &number, sizeof(number), MBOX_RECV_TIMEOUT, soon(),
-				     &env);
-		NEED(error == 0 || error == ETIMEDOUT);
-		race->timeouts += !!error;
-	} while (error || take_number(race, number));
-}
-
-static void receive_at_ease(int fd, struct race *race)
-{
-	struct mbox_recv env;
-	uint32_t number;
-
-	srand(4);
-	do {
-		usleep(rand() % 400);
-		NEED(!receive_into(fd, 0, &number, sizeof(number), 0, 0, &env));
-	} while (take_number(race, number));
-}
-
-TEST_F(wait, that_times_out_in_the_middle_of_a_hand_over_loses_and_doubles_nothing)
-{
-	struct race *race = shared(sizeof(*race));
-	int fd = mailbox(attributes(1, 4));
-	pid_t sender = spawn(), receiver;
-	uint32_t i;
-
-	if (!sender) {
-		if (variant->sends)
-			send_in_a_hurry(fd, race);
-		else
-			send_at_ease(fd, race);
-		_exit(0);
-	}
-	receiver = spawn();
-	if (!receiver) {
-		if (variant->sends)
-			receive_at_ease(fd, race);
-		else
-			receive_in_a_hurry(fd, race);
-		_exit(0);
-	}
-	EXPECT_EQ(0, join(sender));
-	EXPECT_EQ(0, join(receiver));
-	for (i = 0; i < ROUNDS; i++) {
-		EXPECT_EQ(race->sent[i], race->received[i]) {
-			TH_LOG("message %u", i);
+	for (round = 0; round < ROUNDS; round++) {
+		EXPECT_EQ(variant->sends ? !rounds->gave_up[round] : 1, rounds->received[round]) {
+			TH_LOG("round %u, which the child %s", round,
+			       rounds->gave_up[round] ? "gave up" : "won");
 		}
 	}
-	EXPECT_LT(0, race->timeouts);
-	EXPECT_EQ(0, state(fd, 0).msgs);
-	EXPECT_EQ(state(fd, 0).sent, state(fd, 0).received);
+	EXPECT_EQ(0, state(self->fd, 0).msgs);
+	EXPECT_LT(ROUNDS / 10, gave_up);
+	EXPECT_GT(ROUNDS - ROUNDS / 10, gave_up);
 }
 
 TEST_HARNESS_MAIN
