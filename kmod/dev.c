@@ -13,7 +13,6 @@
 #include "dev.h"
 #include "ioctl.h"
 #include "mailbox.h"
-#include "msg.h"
 #include "recv.h"
 #include "rights.h"
 #include "send.h"
@@ -90,23 +89,21 @@ static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_RECV);
 	struct mbox_patience patience = patience_of(iocb);
-	size_t room = iov_iter_count(to);
+	struct mbox_wish wish = { .room = iov_iter_count(to) };
 	struct mbox_msg *msg;
+	bool delivered;
 	ssize_t len;
 
-	if (IS_ERR(mb) || !room)
+	if (IS_ERR(mb) || !wish.room)
 		return PTR_ERR_OR_ZERO(mb);
-	msg = mbox_recv_claim(mb, &room, &patience);
+	msg = mbox_recv_claim(mb, &wish, &patience);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 
 	len = msg->len;
-	if (copy_to_iter(msg->data, len, to) != len) {
-		mbox_recv_put_back(mb, msg);
-		return -EFAULT;
-	}
-	mbox_msg_free(msg);
-	return len;
+	delivered = copy_to_iter(msg->data, len, to) == len;
+	mbox_recv_end(mb, msg, &wish, delivered);
+	return delivered ? len : -EFAULT;
 }
 
 static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)

@@ -8,10 +8,13 @@
  * struct mbox_file - an open descriptor of /dev/mbox
  * @mb: the mailbox it is bound to (a reference), or NULL; set once
  * @opener: the process that opened it (a reference); immutable
+ * @next_choice: MBOX_RECV_CHOICE looks at this one of its mailboxes first, the
+ *	one behind that which was last received from; a hint, without a lock
  */
 struct mbox_file {
 	struct mbox *mb;
 	struct pid *opener;
+	u32 next_choice;
 };
 
 struct mbox *mbox_dev_bound(const struct mbox_file *mf);

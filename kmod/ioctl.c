@@ -10,7 +10,9 @@
 #include <linux/build_bug.h>
 #include <linux/err.h>
 #include <linux/nospec.h>
+#include <linux/pid.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -50,11 +52,16 @@ struct call {
 	size_t size;
 };
 
-/* Write the structure back from offset @from on: nothing before is output. */
-static int reply(const struct call *call, const void *arg, size_t from)
+/*
+ * Write the structure back from offset @from to offset @to, as far as the caller
+ * knows it: the rest is not output.
+ */
+static int reply(const struct call *call, const void *arg, size_t from, size_t to)
 {
-	return copy_to_user(call->user + from, arg + from, call->size - from) ?
-		       -EFAULT : 0;
+	to = min(call->size, to);
+	if (to <= from)
+		return 0;
+	return copy_to_user(call->user + from, arg + from, to - from) ? -EFAULT : 0;
 }
 
 /* The mailbox that @id means on this descriptor; to be put. */
@@ -77,7 +84,7 @@ static struct mbox_patience patience_of(const struct call *call, bool nonblock,
 	};
 
 	if (timed)
-		patience.deadline = mbox_wait_deadline(deadline);
+		patience.deadline = mbox_wait_time(deadline);
 	return patience;
 }
 
@@ -87,13 +94,13 @@ static int do_info(const struct call *call, union argument *arg)
 
 	if (info->flags)
 		return -EINVAL;
-	info->features = MBOX_FEATURE_BASE;
+	info->features = MBOX_FEATURE_BASE | MBOX_FEATURE_MODEL;
 	info->limit_msgs = READ_ONCE(mbox_limits.max_msgs);
 	info->limit_size = READ_ONCE(mbox_limits.max_size);
 	info->limit_bytes = READ_ONCE(mbox_limits.max_bytes);
 	info->limit_mailboxes = READ_ONCE(mbox_limits.max_mailboxes);
 	info->mailboxes = mbox_registry_count();
-	return reply(call, info, offsetof(struct mbox_info, features));
+	return reply(call, info, offsetof(struct mbox_info, features), sizeof(*info));
 }
 
 static bool valid_name(const u8 name[MBOX_NAME_SIZE])
@@ -109,20 +116,59 @@ static bool valid_name(const u8 name[MBOX_NAME_SIZE])
 	return !(name[0] >= '0' && name[0] <= '9');
 }
 
+static bool is_bounded(u32 msgs, u64 bytes, u32 size)
+{
+	if (!msgs || (msgs != MBOX_UNBOUNDED && msgs > READ_ONCE(mbox_limits.max_msgs)))
+		return false;
+	return bytes == MBOX_UNBOUNDED_BYTES ||
+	       (bytes >= size && bytes <= READ_ONCE(mbox_limits.max_bytes));
+}
+
+static bool is_rendezvous(u32 msgs, u64 bytes)
+{
+	return !msgs && !bytes;
+}
+
+static bool is_reserved(u32 msgs, u64 bytes, u32 size)
+{
+	return msgs && msgs <= READ_ONCE(mbox_limits.max_msgs) &&
+	       bytes == MBOX_UNBOUNDED_BYTES &&
+	       (u64)msgs * size <= READ_ONCE(mbox_limits.max_bytes);
+}
+
+static bool valid_capacity(const struct mbox_create *create)
+{
+	u32 msgs = create->max_msgs, size = create->max_size;
+	u64 bytes = create->max_bytes;
+
+	if (create->flags & MBOX_CREATE_RESERVE)
+		return is_reserved(msgs, bytes, size);
+	return is_rendezvous(msgs, bytes) || is_bounded(msgs, bytes, size);
+}
+
+#define CREATE_FLAGS	(MBOX_CREATE_BIND | MBOX_CREATE_FIXED | MBOX_CREATE_RESERVE | \
+			 MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER |		     \
+			 MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR)
+
+static bool has_both(u64 flags, u64 pair)
+{
+	return (flags & pair) == pair;
+}
+
 static int check_create(const struct mbox_create *create)
 {
-	if (create->flags & ~MBOX_CREATE_BIND || create->reserved)
+	u64 flags = create->flags;
+
+	if (flags & ~CREATE_FLAGS || create->reserved)
+		return -EINVAL;
+	if (has_both(flags, MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER) ||
+	    has_both(flags, MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR))
 		return -EINVAL;
 	if (create->mode & ~0666 || !valid_name(create->name))
 		return -EINVAL;
-	if (!create->max_msgs || create->max_msgs > READ_ONCE(mbox_limits.max_msgs))
-		return -EINVAL;
 	if (create->max_size > READ_ONCE(mbox_limits.max_size))
 		return -EINVAL;
-	if (create->max_bytes < create->max_size ||
-	    create->max_bytes > READ_ONCE(mbox_limits.max_bytes))
-		return -EINVAL;
-	return 0;
+	return valid_capacity(create) ? 0 : -EINVAL;
 }
 
 /* What may fail comes before the mailbox is published. */
@@ -132,7 +178,7 @@ static int conclude_create(const struct call *call, struct mbox_create *create,
 	int err;
 
 	create->id = mb->id;
-	err = reply(call, create, offsetof(struct mbox_create, id));
+	err = reply(call, create, offsetof(struct mbox_create, id), sizeof(*create));
 	if (!err && create->flags & MBOX_CREATE_BIND)
 		err = mbox_dev_bind(call->mf, mb);
 	if (err)
@@ -154,8 +200,8 @@ static int do_create(const struct call *call, union argument *arg)
 	if (create->flags & MBOX_CREATE_BIND && mbox_dev_bound(call->mf))
 		return -EISCONN;
 	mb = mbox_mailbox_alloc(create);
-	if (!mb)
-		return -ENOMEM;
+	if (IS_ERR(mb))
+		return PTR_ERR(mb);
 	err = mbox_registry_reserve(mb);
 	if (!err)
 		err = conclude_create(call, create, mb);
@@ -174,7 +220,7 @@ static int conclude_open(const struct call *call, struct mbox_open *open, struct
 		return -EACCES;
 	open->id = mb->id;
 	open->uid = from_kuid_munged(current_user_ns(), mb->uid);
-	err = reply(call, open, offsetof(struct mbox_open, id));
+	err = reply(call, open, offsetof(struct mbox_open, id), sizeof(*open));
 	return err ?: mbox_dev_bind(call->mf, mb);
 }
 
@@ -199,34 +245,75 @@ static int do_open(const struct call *call, union argument *arg)
 	return err;
 }
 
+#define SEND_FLAGS	(MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT | \
+			 MBOX_SEND_SYNC | MBOX_SEND_EXPIRES)
+
+static int check_send(const struct call *call, const struct mbox_send *send)
+{
+	if (send->flags & ~SEND_FLAGS || send->prio > MBOX_PRIO_MAX ||
+	    send->reserved || send->reserved2)
+		return -EINVAL;
+	return call->file->f_mode & FMODE_WRITE ? 0 : -EBADF;
+}
+
+/* The message is delivered: that this cannot be told would be no use to know. */
+static void tell_receiver(const struct call *call, const struct mbox_send *send)
+{
+	(void)reply(call, send, offsetof(struct mbox_send, receiver),
+		    offsetofend(struct mbox_send, receiver));
+}
+
 static int do_send(const struct call *call, union argument *arg)
 {
-	const struct mbox_send *send = &arg->send;
+	struct mbox_send *send = &arg->send;
 	struct mbox_patience patience;
 	struct mbox *mb;
+	bool sync;
 	int err;
 
-	if (send->flags & ~(MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT) ||
-	    send->prio > MBOX_PRIO_MAX || send->reserved)
-		return -EINVAL;
-	if (!(call->file->f_mode & FMODE_WRITE))
-		return -EBADF;
+	err = check_send(call, send);
+	if (err)
+		return err;
 	mb = target_get(call, send->id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 
 	patience = patience_of(call, send->flags & MBOX_SEND_NONBLOCK,
 			       send->flags & MBOX_SEND_TIMEOUT, send->deadline);
+	sync = send->flags & MBOX_SEND_SYNC || mbox_is_rendezvous(mb);
+	send->receiver = 0;
 	err = -EACCES;
 	if (mbox_rights_have(mb, MBOX_RIGHT_SEND))
 		err = mbox_send_user(mb, send, &patience);
 	mbox_mailbox_put(mb);
+	if (!err && sync)
+		tell_receiver(call, send);
 	return err;
+}
+
+#define RECV_FLAGS	(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE | \
+			 MBOX_RECV_PEEK | MBOX_RECV_LEAST | MBOX_RECV_MATCH |	       \
+			 MBOX_RECV_CHOICE)
+
+static bool valid_recv(const struct mbox_recv *recv)
+{
+	u64 flags = recv->flags;
+
+	if (flags & ~RECV_FLAGS || recv->nth > MBOX_PEEK_MAX)
+		return false;
+	if (recv->nth && !(flags & MBOX_RECV_PEEK))
+		return false;
+	if (recv->nth && flags & (MBOX_RECV_LEAST | MBOX_RECV_MATCH))
+		return false;
+	if (!(flags & MBOX_RECV_CHOICE))
+		return true;
+	return !(flags & (MBOX_RECV_PEEK | MBOX_RECV_MATCH)) && !recv->id &&
+	       recv->nr_ids && recv->nr_ids <= MBOX_CHOICE_MAX;
 }
 
 /* Everything that goes to the user, so that the receive can still be undone. */
 static int deliver(const struct call *call, struct mbox_recv *recv,
-		   const struct mbox_msg *msg)
+		   const struct mbox *mb, const struct mbox_msg *msg)
 {
 	struct user_namespace *user_ns = current_user_ns();
 	size_t len = min_t(u64, msg->len, recv->size);
@@ -239,54 +326,192 @@ static int deliver(const struct call *call, struct mbox_recv *recv,
 	recv->pid = pid_vnr(msg->pid);
 	recv->uid = from_kuid_munged(user_ns, msg->uid);
 	recv->gid = from_kgid_munged(user_ns, msg->gid);
-	return reply(call, recv, offsetof(struct mbox_recv, len));
+	recv->tag = msg->tag;
+	recv->from = mb->id;
+	return reply(call, recv, offsetof(struct mbox_recv, len),
+		     offsetof(struct mbox_recv, match));
 }
 
-static int tell_len(const struct call *call, size_t len)
+/* What the caller can use to make room, and nothing else. */
+static int tell_len(const struct call *call, struct mbox_recv *recv,
+		    const struct mbox *mb, size_t len)
 {
-	struct mbox_recv __user *user = call->user;
+	int err;
 
-	return put_user(len, &user->len) ?: -EMSGSIZE;
+	recv->len = len;
+	recv->from = mb->id;
+	err = reply(call, recv, offsetof(struct mbox_recv, len),
+		    offsetofend(struct mbox_recv, len));
+	if (!err)
+		err = reply(call, recv, offsetof(struct mbox_recv, from),
+			    offsetofend(struct mbox_recv, from));
+	return err ?: -EMSGSIZE;
+}
+
+static int conclude_recv(const struct call *call, struct mbox_recv *recv, struct mbox *mb,
+			 struct mbox_msg *msg, const struct mbox_wish *wish)
+{
+	int err;
+
+	if (PTR_ERR(msg) == -EMSGSIZE)
+		return tell_len(call, recv, mb, wish->room);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
+	err = deliver(call, recv, mb, msg);
+	mbox_recv_end(mb, msg, wish, !err);
+	return err;
+}
+
+/* The process that has this number for the caller, or NULL; to be put. */
+static struct pid *process_get(u64 nr)
+{
+	struct pid *pid = nr <= INT_MAX ? find_get_pid(nr) : NULL;
+
+	/* It may be that of a thread, or of a group or session left behind. */
+	if (!pid || pid_has_task(pid, PIDTYPE_TGID))
+		return pid;
+	put_pid(pid);
+	return NULL;
+}
+
+/* The process to match is held while its messages are looked for. */
+static int receive_from(const struct call *call, struct mbox_recv *recv, struct mbox *mb,
+			struct mbox_wish *wish, const struct mbox_patience *patience)
+{
+	struct pid *sender = process_get(recv->match);
+	int err;
+
+	if (!sender)
+		return -ESRCH;
+	wish->key = (unsigned long)sender;
+	err = conclude_recv(call, recv, mb, mbox_recv_claim(mb, wish, patience), wish);
+	put_pid(sender);
+	return err;
 }
 
 static int receive(const struct call *call, struct mbox_recv *recv, struct mbox *mb,
-		   const struct mbox_patience *patience)
+		   struct mbox_wish *wish, const struct mbox_patience *patience)
 {
-	size_t room = recv->flags & MBOX_RECV_TRUNCATE ? SIZE_MAX : recv->size;
+	if (!mbox_rights_have(mb, MBOX_RIGHT_RECV))
+		return -EACCES;
+	if (wish->flags & MBOX_RECV_MATCH) {
+		if (mb->kind & MBOX_CREATE_BY_SENDER)
+			return receive_from(call, recv, mb, wish, patience);
+		if (!(mb->kind & MBOX_CREATE_BY_TAG))
+			return -EOPNOTSUPP;
+	}
+	return conclude_recv(call, recv, mb, mbox_recv_claim(mb, wish, patience), wish);
+}
+
+/**
+ * struct choice - the mailboxes of a MBOX_RECV_CHOICE
+ * @ids: as the caller gave them
+ * @mbs: held; in the order of @ids, turned so that the first is the one to look
+ *	at first
+ * @nr: how many are held
+ */
+struct choice {
+	u64 ids[MBOX_CHOICE_MAX];
+	struct mbox *mbs[MBOX_CHOICE_MAX];
+	unsigned int nr;
+};
+
+static int check_choice(const struct choice *choice)
+{
+	unsigned int i;
+
+	for (i = 0; i < choice->nr; i++)
+		if (!mbox_rights_have(choice->mbs[i], MBOX_RIGHT_RECV))
+			return -EACCES;
+	for (i = 0; i < choice->nr; i++)
+		if (choice->mbs[i]->kind & MBOX_CREATE_SINGLE)
+			return -EOPNOTSUPP;
+	return 0;
+}
+
+static int hold_choice(struct choice *choice, unsigned int nr, unsigned int first)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (!choice->ids[i])
+			return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		struct mbox *mb = mbox_registry_get(choice->ids[(first + i) % nr]);
+
+		if (IS_ERR(mb))
+			return PTR_ERR(mb);
+		choice->mbs[choice->nr++] = mb;
+	}
+	return check_choice(choice);
+}
+
+/*
+ * The next place in the list comes first the next time. A mailbox that is in it
+ * more than once was served at the first of its places.
+ */
+static void remember_choice(struct mbox_file *mf, const struct choice *choice,
+			    const struct mbox *from, unsigned int first)
+{
+	unsigned int i = 0;
+
+	if (!from)
+		return;
+	while (choice->mbs[i] != from)
+		i++;
+	WRITE_ONCE(mf->next_choice, (first + i + 1) % choice->nr);
+}
+
+static int choose(const struct call *call, struct mbox_recv *recv,
+		  struct mbox_wish *wish, const struct mbox_patience *patience)
+{
+	unsigned int nr = recv->nr_ids, first = READ_ONCE(call->mf->next_choice) % nr;
+	struct mbox *from = NULL;
+	struct choice *choice;
 	struct mbox_msg *msg;
 	int err;
 
-	msg = mbox_recv_claim(mb, &room, patience);
-	if (IS_ERR(msg))
-		return PTR_ERR(msg) == -EMSGSIZE ? tell_len(call, room) : PTR_ERR(msg);
-	err = deliver(call, recv, msg);
-	if (err)
-		mbox_recv_put_back(mb, msg);
-	else
-		mbox_msg_free(msg);
+	choice = kmalloc(sizeof(*choice), GFP_KERNEL);
+	if (!choice)
+		return -ENOMEM;
+	choice->nr = 0;
+	err = -EFAULT;
+	if (!copy_from_user(choice->ids, u64_to_user_ptr(recv->ids), nr * sizeof(u64)))
+		err = hold_choice(choice, nr, first);
+	if (!err) {
+		msg = mbox_recv_choose(choice->mbs, nr, wish, patience, &from);
+		err = conclude_recv(call, recv, from, msg, wish);
+		remember_choice(call->mf, choice, from, first);
+	}
+	while (choice->nr)
+		mbox_mailbox_put(choice->mbs[--choice->nr]);
+	kfree(choice);
 	return err;
 }
 
 static int do_recv(const struct call *call, union argument *arg)
 {
 	struct mbox_recv *recv = &arg->recv;
+	struct mbox_wish wish = { .flags = recv->flags, .nth = recv->nth };
 	struct mbox_patience patience;
 	struct mbox *mb;
 	int err;
 
-	if (recv->flags & ~(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE))
+	if (!valid_recv(recv))
 		return -EINVAL;
 	if (!(call->file->f_mode & FMODE_READ))
 		return -EBADF;
+	patience = patience_of(call, recv->flags & MBOX_RECV_NONBLOCK || recv->nth,
+			       recv->flags & MBOX_RECV_TIMEOUT, recv->deadline);
+	wish.key = recv->match;
+	wish.room = recv->flags & MBOX_RECV_TRUNCATE ? SIZE_MAX : recv->size;
+	if (recv->flags & MBOX_RECV_CHOICE)
+		return choose(call, recv, &wish, &patience);
+
 	mb = target_get(call, recv->id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
-
-	patience = patience_of(call, recv->flags & MBOX_RECV_NONBLOCK,
-			       recv->flags & MBOX_RECV_TIMEOUT, recv->deadline);
-	err = -EACCES;
-	if (mbox_rights_have(mb, MBOX_RIGHT_RECV))
-		err = receive(call, recv, mb, &patience);
+	err = receive(call, recv, mb, &wish, &patience);
 	mbox_mailbox_put(mb);
 	return err;
 }
@@ -353,7 +578,7 @@ static int do_stat(const struct call *call, union argument *arg)
 	if (stat->flags & ~MBOX_STAT_NEXT)
 		return -EINVAL;
 	err = stat->flags & MBOX_STAT_NEXT ? stat_next(stat) : stat_one(call, stat);
-	return err ?: reply(call, stat, offsetof(struct mbox_stat, id));
+	return err ?: reply(call, stat, offsetof(struct mbox_stat, id), sizeof(*stat));
 }
 
 struct command {
@@ -376,10 +601,10 @@ static const struct command commands[] = {
 	COMMAND(MBOX_IOC_INFO, struct mbox_info, mailboxes, do_info),
 	COMMAND(MBOX_IOC_CREATE, struct mbox_create, id, do_create),
 	COMMAND(MBOX_IOC_OPEN, struct mbox_open, reserved, do_open),
-	COMMAND(MBOX_IOC_SEND, struct mbox_send, reserved, do_send),
-	COMMAND(MBOX_IOC_RECV, struct mbox_recv, gid, do_recv),
+	COMMAND(MBOX_IOC_SEND, struct mbox_send, reserved2, do_send),
+	COMMAND(MBOX_IOC_RECV, struct mbox_recv, nth, do_recv),
 	COMMAND(MBOX_IOC_DELETE, struct mbox_delete, id, do_delete),
-	COMMAND(MBOX_IOC_STAT, struct mbox_stat, received, do_stat),
+	COMMAND(MBOX_IOC_STAT, struct mbox_stat, expired, do_stat),
 };
 
 /* Everything but the size of the structure, which may grow. */
@@ -425,7 +650,7 @@ long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 CHECK_ABI(struct mbox_info, 40, 3 * 8 + 4 * 4);
 CHECK_ABI(struct mbox_create, 104, 3 * 8 + 4 * 4 + MBOX_NAME_SIZE);
 CHECK_ABI(struct mbox_open, 88, 2 * 8 + 2 * 4 + MBOX_NAME_SIZE);
-CHECK_ABI(struct mbox_send, 48, 5 * 8 + 2 * 4);
-CHECK_ABI(struct mbox_recv, 72, 7 * 8 + 4 * 4);
+CHECK_ABI(struct mbox_send, 72, 7 * 8 + 4 * 4);
+CHECK_ABI(struct mbox_recv, 112, 11 * 8 + 6 * 4);
 CHECK_ABI(struct mbox_delete, 16, 2 * 8);
-CHECK_ABI(struct mbox_stat, 160, 7 * 8 + 10 * 4 + MBOX_NAME_SIZE);
+CHECK_ABI(struct mbox_stat, 176, 9 * 8 + 10 * 4 + MBOX_NAME_SIZE);

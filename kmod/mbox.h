@@ -11,14 +11,15 @@
  *   verbs    send recv               one use of a mailbox, from start to end
  *   people   registry rights         who can find it, who may use it
  *   thing    mailbox ns              its life and attributes, its namespace
- *   matter   policy wait queue msg   what moves through it, who waits for it
+ *   matter   policy gate wait queue msg  what moves through it, who waits
  *   ground   mbox.h limits.h compat.h
  *
  * Everybody who wants something from a mailbox is a waiter: a sender brings a
- * message and waits until it is accepted, a receiver waits until it is given
- * one. A call joins its waiter to the mailbox, lets policy.c serve whoever can
- * be served, and sleeps only if its own waiter is not among them. So there is
- * one place that decides who gets what, and it always runs under the lock.
+ * message and waits until it is accepted (or, synchronous, received), a receiver
+ * waits until it is given one. A call joins its waiter to the mailbox, lets
+ * policy.c serve whoever can be served, and sleeps only if its own waiter is not
+ * among them. So there is one place that decides who gets what, and it always
+ * runs under the lock.
  *
  * States of a mailbox
  * -------------------
@@ -31,22 +32,29 @@
  * the registry; its messages are dropped, its waiters told, and the memory
  * stays until the last descriptor or call lets go of it.
  *
- * States of a waiter (a stack frame of the task that waits)
- * ---------------------------------------------------------
+ * States of a waiter (on the stack of the task that waits)
+ * --------------------------------------------------------
  *
  *   joined ---served, refused (EMSGSIZE) or told EIDRM---> done
  *     |
  *     +-------signal, timeout, would block: cancelled----> not joined
  *
- * Both arrows are taken under mailbox->lock, so exactly one is. Whoever sets
- * done must not touch the waiter afterwards: it holds a reference to the task
- * and wakes that (wait.c).
+ * Whoever takes one of the arrows claims the waiter first (mbox_wait_claim()),
+ * and only one can. A waiter that has joined one mailbox is claimed under its
+ * lock; one that chooses among several is claimed under the lock of the one that
+ * serves it, or by itself. Whoever sets done must not touch the waiter
+ * afterwards: it holds a reference to the task and wakes that (wait.c).
+ *
+ * A sender is joined in one of two ways: in mailbox->senders while there is no
+ * room, and then, if it is synchronous, by msg->sender while its message is
+ * queued. A rendezvous is the second way without the first: its queue holds
+ * what waiting senders offer.
  *
  * Locks, outer to inner
  * ---------------------
  *
  *   ns->lock      mutex, since the tables of ids and names allocate. Guards
- *                 both tables and the changes of mailbox->state.
+ *                 the tables and the changes of mailbox->state.
  *   mailbox->lock spinlock, since it is held for a few list operations by every
  *                 send and receive. Guards the queue, the waiters, the counters
  *                 and, together with ns->lock, the way to GONE. Never two at
@@ -65,6 +73,7 @@
 #ifndef MBOX_H
 #define MBOX_H
 
+#include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/mbox.h>
 #include <linux/mutex.h>
@@ -73,9 +82,11 @@
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
 #include <linux/spinlock.h>
+#include <linux/timerqueue.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #ifndef CONFIG_64BIT
@@ -95,26 +106,48 @@ struct mbox_levels {
 	struct list_head level[MBOX_LEVELS];
 };
 
+struct mbox_waiter;
+struct mbox;
+
 /**
  * struct mbox_msg - a message
- * @node: where it is queued; owned by whoever owns the message
+ * @node: in its level of the queue, or in a list of whoever owns it
+ * @run: the messages of the same key and priority, in order (queue.c)
+ * @run_head: in the queue's index, if it is the first of its run
+ * @expiry: in queue->expiries; the time, or KTIME_MAX for never
  * @seq: the mailbox's number for it, given when it was accepted
+ * @key: what it can be picked by
+ * @tag: the sender's, for the receiver
+ * @sender: the synchronous sender that waits until it is received, or NULL
+ * @pool: the mailbox that its memory belongs to, or NULL
  * @pid: the process that sent it (a reference)
  * @uid: its effective user then
  * @gid: its effective group then
+ * @refs: of those who look at it, and its owner's
+ * @counted: it takes up capacity
  * @prio: priority
  * @len: length of @data in bytes
  * @data: the payload
  *
- * Immutable once it is sent, but for @node and @seq. It has one owner at a
- * time: the sending call, the queue (then mailbox->lock), the receiving call.
+ * It has one owner at a time: the sending call, the queue, the receiving call.
+ * What is queued is guarded by mailbox->lock; the payload and the sender's
+ * identity do not change once it is sent.
  */
 struct mbox_msg {
 	struct list_head node;
+	struct list_head run;
+	struct hlist_node run_head;
+	struct timerqueue_node expiry;
 	u64 seq;
+	u64 key;
+	u64 tag;
+	struct mbox_waiter *sender;
+	struct mbox *pool;
 	struct pid *pid;
 	kuid_t uid;
 	kgid_t gid;
+	refcount_t refs;
+	bool counted;
 	u32 prio;
 	u32 len;
 	u8 data[];
@@ -123,16 +156,22 @@ struct mbox_msg {
 /**
  * struct mbox_queue - accepted messages, in order, and the room for more
  * @levels: the messages
+ * @index: buckets of the first messages of runs, or NULL: not by key
+ * @index_bits: how many buckets
+ * @expiries: those of the messages that have one
  * @seq: number of the message accepted last
  * @bytes: payload queued
  * @bytes_high: the most there ever was
  * @msgs: messages queued
  * @msgs_high: the most there ever were
- * @max_bytes: capacity; immutable after setup
- * @max_msgs: capacity; immutable after setup
+ * @max_bytes: capacity, or MBOX_UNBOUNDED_BYTES; immutable after setup
+ * @max_msgs: capacity, or MBOX_UNBOUNDED; immutable after setup
  */
 struct mbox_queue {
 	struct mbox_levels levels;
+	struct hlist_head *index;
+	unsigned int index_bits;
+	struct timerqueue_head expiries;
 	u64 seq;
 	u64 bytes;
 	u64 bytes_high;
@@ -142,10 +181,29 @@ struct mbox_queue {
 	u32 max_msgs;
 };
 
+/* Receivers that wait for a key lie in one of so many lists. */
+#define MBOX_SEEKER_BITS	10
+
+/**
+ * struct mbox_gate - which processes may send or receive now (gate.c)
+ * @inside: MBOX_CREATE_SINGLE: the process that is receiving, if @calls; held
+ *	by being alive
+ * @calls: how many of its calls are inside
+ * @turn: waiters that want to be inside, the longest waiting first
+ * @ends: MBOX_CREATE_PAIR: the sending and the receiving process (references)
+ */
+struct mbox_gate {
+	struct pid *inside;
+	unsigned int calls;
+	struct list_head turn;
+	struct pid *ends[2];
+};
+
 /**
  * struct mbox_ns - the mailboxes of one network namespace
- * @lock: guards @ids, @names, @count, @last_id
+ * @lock: guards @ids, @order, @names, @count, @last_id
  * @ids: every mailbox that is NEW or LIVE, by id
+ * @order: the same, in the order of their ids
  * @names: those of them that have a name
  * @count: how many there are in @ids; read without the lock for information
  * @last_id: the id given out last; read without the lock by lookups
@@ -154,7 +212,8 @@ struct mbox_queue {
  */
 struct mbox_ns {
 	struct mutex lock;
-	struct xarray ids;
+	struct rhashtable ids;
+	struct xarray order;
 	struct rhashtable names;
 	u32 count;
 	u64 last_id;
@@ -179,17 +238,29 @@ enum mbox_state {
  * @gid: the owning group; immutable after setup
  * @mode: who may send and receive; immutable after setup
  * @max_size: largest message; immutable after setup
+ * @kind: MBOX_CREATE_* bits; immutable after setup
  * @refs: see Lifetimes
  * @rcu: lookups may still look at @refs after the last put
+ * @id_node: in ns->ids; ns->lock
  * @name_node: in ns->names; ns->lock
  * @lock: guards what follows, but for @poll_wait
  * @state: written under ns->lock (and @lock, on the way to GONE)
- * @queue: accepted messages
- * @receivers: waiters, the longest waiting first
- * @senders: waiters, by the priority of what they bring, then arrival
- * @nr_receivers: length of @receivers
- * @nr_senders: length of @senders
+ * @queue: accepted messages; of a rendezvous: offered ones
+ * @receivers: seats of receivers that take any message, longest waiting first
+ * @seekers: lists of seats of receivers that wait for a key, by its hash, each
+ *	longest waiting first; NULL unless messages can be picked
+ * @arrivals: number of the receiver that joined last
+ * @senders: seats of senders without room, by priority, then arrival
+ * @slots: MBOX_CREATE_RESERVE: the buffers that are free
+ * @gate: which processes may use it now
+ * @nr_receivers: how many seats of receivers there are
+ * @nr_senders: how many senders wait for room
+ * @nr_offers: how many queued messages have a sender that waits
+ * @sent: messages sent
  * @received: messages handed out
+ * @expired: messages dropped at their expiry
+ * @expiry_timer: goes off at the first of queue->expiries
+ * @expiry_work: drops what has expired
  * @poll_wait: pollers; epoll holds it as long as a descriptor holds the mailbox
  */
 struct mbox {
@@ -201,20 +272,36 @@ struct mbox {
 	kgid_t gid;
 	umode_t mode;
 	u32 max_size;
+	u64 kind;
 
 	refcount_t refs;
 	struct rcu_head rcu;
+	struct rhash_head id_node;
 	struct rhash_head name_node;
 
 	spinlock_t lock;
 	enum mbox_state state;
 	struct mbox_queue queue;
 	struct list_head receivers;
+	struct list_head *seekers;
+	u64 arrivals;
 	struct mbox_levels senders;
+	struct list_head slots;
+	struct mbox_gate gate;
 	u32 nr_receivers;
 	u32 nr_senders;
+	u32 nr_offers;
+	u64 sent;
 	u64 received;
+	u64 expired;
+	struct hrtimer expiry_timer;
+	struct work_struct expiry_work;
 	wait_queue_head_t poll_wait;
 };
+
+static inline bool mbox_is_rendezvous(const struct mbox *mb)
+{
+	return !mb->queue.max_msgs;
+}
 
 #endif /* MBOX_H */

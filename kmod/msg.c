@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* msg.c - a message's memory and sender. */
+/*
+ * msg.c - a message's memory and sender.
+ *
+ * A buffer is allocated for one message, or once for many (MBOX_CREATE_RESERVE):
+ * then it is stamped anew for each, and goes back to its mailbox instead of
+ * being freed (policy.c).
+ */
 
 #include <linux/cred.h>
 #include <linux/mm.h>
@@ -10,28 +16,54 @@
 #include "msg.h"
 
 /*
- * The memory is charged to the sender's memory cgroup. Where there is none
- * left the sender gets an error: nobody is killed for a message.
+ * The memory is charged to the caller's memory cgroup. Where there is none
+ * left it gets an error: nobody is killed for a message.
  */
-struct mbox_msg *mbox_msg_alloc(u32 len, u32 prio)
+struct mbox_msg *mbox_msg_alloc(u32 size)
 {
 	struct mbox_msg *msg;
 
-	msg = kvmalloc(struct_size(msg, data, len),
+	msg = kvmalloc(struct_size(msg, data, size),
 		       GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
-	if (!msg)
-		return NULL;
+	if (msg)
+		msg->pool = NULL;
+	return msg;
+}
+
+/* Make it a message of the calling process. */
+void mbox_msg_stamp(struct mbox_msg *msg, u32 len)
+{
+	refcount_set(&msg->refs, 1);
+	timerqueue_init(&msg->expiry);
+	msg->expiry.expires = KTIME_MAX;
+	msg->sender = NULL;
 	msg->pid = get_pid(task_tgid(current));
 	msg->uid = current_euid();
 	msg->gid = current_egid();
-	msg->prio = prio;
+	msg->counted = true;
+	msg->prio = 0;
+	msg->tag = 0;
+	msg->key = 0;
 	msg->len = len;
+}
+
+struct mbox_msg *mbox_msg_get(struct mbox_msg *msg)
+{
+	refcount_inc(&msg->refs);
 	return msg;
+}
+
+/* Whether that was the last reference: then the buffer is all that is left. */
+bool mbox_msg_release(struct mbox_msg *msg)
+{
+	if (!refcount_dec_and_test(&msg->refs))
+		return false;
+	put_pid(msg->pid);
+	return true;
 }
 
 void mbox_msg_free(struct mbox_msg *msg)
 {
-	put_pid(msg->pid);
 	kvfree(msg);
 }
 

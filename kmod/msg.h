@@ -4,7 +4,10 @@
 
 #include "mbox.h"
 
-struct mbox_msg *mbox_msg_alloc(u32 len, u32 prio);
+struct mbox_msg *mbox_msg_alloc(u32 size);
+void mbox_msg_stamp(struct mbox_msg *msg, u32 len);
+struct mbox_msg *mbox_msg_get(struct mbox_msg *msg);
+bool mbox_msg_release(struct mbox_msg *msg);
 void mbox_msg_free(struct mbox_msg *msg);
 void mbox_msg_free_list(struct list_head *msgs);
 

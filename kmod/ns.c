@@ -13,6 +13,14 @@
 #include "limits.h"
 #include "ns.h"
 
+/* A tree of ids alone would cost more the more mailboxes there have been. */
+static const struct rhashtable_params ids_params = {
+	.key_len = sizeof(u64),
+	.key_offset = offsetof(struct mbox, id),
+	.head_offset = offsetof(struct mbox, id_node),
+	.automatic_shrinking = true,
+};
+
 /* A name is always compared with its padding, so the key has a fixed length. */
 static const struct rhashtable_params names_params = {
 	.key_len = MBOX_NAME_SIZE,
@@ -27,15 +35,21 @@ struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns)
 
 	if (!ns)
 		return NULL;
-	if (rhashtable_init(&ns->names, &names_params)) {
-		kfree(ns);
-		return NULL;
-	}
+	if (rhashtable_init(&ns->ids, &ids_params))
+		goto free_ns;
+	if (rhashtable_init(&ns->names, &names_params))
+		goto destroy_ids;
 	mutex_init(&ns->lock);
-	xa_init_flags(&ns->ids, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&ns->order, XA_FLAGS_ACCOUNT);
 	ns->user_ns = get_user_ns(user_ns);
 	refcount_set(&ns->refs, 1);
 	return ns;
+
+destroy_ids:
+	rhashtable_destroy(&ns->ids);
+free_ns:
+	kfree(ns);
+	return NULL;
 }
 
 struct mbox_ns *mbox_ns_get(struct mbox_ns *ns)
@@ -48,8 +62,9 @@ void mbox_ns_put(struct mbox_ns *ns)
 {
 	if (!refcount_dec_and_test(&ns->refs))
 		return;
+	xa_destroy(&ns->order);
 	rhashtable_destroy(&ns->names);
-	xa_destroy(&ns->ids);
+	rhashtable_destroy(&ns->ids);
 	put_user_ns(ns->user_ns);
 	kfree(ns);
 }
@@ -67,6 +82,19 @@ static void remove_name(struct mbox_ns *ns, struct mbox *mb)
 		rhashtable_remove_fast(&ns->names, &mb->name_node, names_params);
 }
 
+static int add_id(struct mbox_ns *ns, struct mbox *mb)
+{
+	int err;
+
+	err = xa_insert(&ns->order, mb->id, mb, GFP_KERNEL);
+	if (err)
+		return err;
+	err = rhashtable_insert_fast(&ns->ids, &mb->id_node, ids_params);
+	if (err)
+		xa_erase(&ns->order, mb->id);
+	return err;
+}
+
 /* Give @mb the next id, and its name if it has one. An id is used up only then. */
 int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb)
 {
@@ -79,7 +107,7 @@ int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb)
 	err = add_name(ns, mb);
 	if (err)
 		return err;
-	err = xa_insert(&ns->ids, mb->id, mb, GFP_KERNEL);
+	err = add_id(ns, mb);
 	if (err) {
 		remove_name(ns, mb);
 		return err;
@@ -92,12 +120,18 @@ int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb)
 void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb)
 {
 	lockdep_assert_held(&ns->lock);
-	xa_erase(&ns->ids, mb->id);
+	rhashtable_remove_fast(&ns->ids, &mb->id_node, ids_params);
+	xa_erase(&ns->order, mb->id);
 	remove_name(ns, mb);
 	WRITE_ONCE(ns->count, ns->count - 1);
 }
 
-/* Under RCU; the caller takes a reference if there is one left to take. */
+/* Under RCU, like the next; the caller takes a reference if there is one to take. */
+struct mbox *mbox_ns_find_id(struct mbox_ns *ns, u64 id)
+{
+	return rhashtable_lookup(&ns->ids, &id, ids_params);
+}
+
 struct mbox *mbox_ns_find_name(struct mbox_ns *ns, const u8 name[MBOX_NAME_SIZE])
 {
 	return rhashtable_lookup(&ns->names, name, names_params);

@@ -12,6 +12,7 @@ void mbox_ns_put(struct mbox_ns *ns);
 
 int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb);
 void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb);
+struct mbox *mbox_ns_find_id(struct mbox_ns *ns, u64 id);
 struct mbox *mbox_ns_find_name(struct mbox_ns *ns, const u8 name[MBOX_NAME_SIZE]);
 
 #endif /* MBOX_NS_H */

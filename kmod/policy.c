@@ -2,194 +2,702 @@
 /*
  * policy.c - which waiter is served, with which message, and when.
  *
- * Two moves keep a mailbox settled: hand the first message to the first
- * receiver, and admit the first sender's message to the queue. Every change
- * (somebody joins, gives up, puts a message back) is followed by all the moves
- * that have become possible, so that whenever the lock is free
+ * Three things happen to a mailbox, each followed by all that it makes possible,
+ * so that whenever the lock is free nobody waits who could be served:
  *
- *   - no receiver waits while a message is queued, and
- *   - the first sender waits because its message does not fit.
+ *   - a message is queued: it is offered to the longest waiting receiver that it
+ *     suits. That is the direct hand-off: a message that meets its receiver
+ *     passes through the queue only while the lock is held.
+ *   - a receiver comes: it takes the best message queued that suits it.
+ *   - room appears (a message or a waiting sender has gone): settle() admits the
+ *     senders that wait for it, in their order.
  *
- * A message that meets a waiting receiver goes through the queue, too, but only
- * while the lock is held: that is the direct hand-off.
+ * A rendezvous has no room and no need of it: what is queued there is what
+ * waiting senders offer.
  */
 
+#include <linux/err.h>
+#include <linux/hash.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 
+#include "msg.h"
 #include "policy.h"
 #include "queue.h"
 
-/* A message is claimed by its receiver here, and nowhere else. */
-static bool hand_over(struct mbox *mb, struct mbox_wakes *wakes)
-{
-	struct mbox_waiter *receiver = mbox_wait_first_receiver(mb);
-	struct mbox_msg *msg = mbox_queue_first(&mb->queue);
+#define READABLE	(EPOLLIN | EPOLLRDNORM)
+#define WRITABLE	(EPOLLOUT | EPOLLWRNORM)
 
-	if (!receiver || !msg)
-		return false;
+/*
+ * Seats.
+ */
+
+static struct list_head *seekers_of(const struct mbox *mb, u64 key)
+{
+	return &mb->seekers[hash_64(key, MBOX_SEEKER_BITS)];
+}
+
+static void seat_receiver(struct mbox *mb, struct mbox_seat *seat)
+{
+	const struct mbox_waiter *receiver = seat->waiter;
+
+	seat->arrival = ++mb->arrivals;
+	list_add_tail(&seat->node, receiver->picky ? seekers_of(mb, receiver->key) :
+						     &mb->receivers);
+	mb->nr_receivers++;
+}
+
+static void unseat_receiver(struct mbox *mb, struct mbox_seat *seat)
+{
+	if (list_empty(&seat->node))
+		return;
+	list_del_init(&seat->node);
+	mb->nr_receivers--;
+}
+
+static void seat_sender(struct mbox *mb, struct mbox_seat *seat)
+{
+	mbox_levels_add(&mb->senders, &seat->node, seat->waiter->prio);
+	mb->nr_senders++;
+}
+
+static void unseat_sender(struct mbox *mb, struct mbox_seat *seat)
+{
+	mbox_levels_del(&mb->senders, &seat->node, seat->waiter->prio);
+	mb->nr_senders--;
+}
+
+static struct mbox_waiter *first_sender(const struct mbox *mb)
+{
+	struct list_head *first = mbox_levels_first(&mb->senders);
+
+	return first ? list_entry(first, struct mbox_seat, node)->waiter : NULL;
+}
+
+static struct mbox_seat *first_seeker(const struct mbox *mb, u64 key)
+{
+	struct mbox_seat *seat;
+
+	list_for_each_entry(seat, seekers_of(mb, key), node)
+		if (seat->waiter->key == key)
+			return seat;
+	return NULL;
+}
+
+/* The longest waiting receiver that the message suits. */
+static struct mbox_seat *next_receiver(const struct mbox *mb, const struct mbox_msg *msg)
+{
+	struct mbox_seat *any = NULL, *seeker = NULL;
+
+	if (!list_empty(&mb->receivers))
+		any = list_first_entry(&mb->receivers, struct mbox_seat, node);
+	if (mb->seekers)
+		seeker = first_seeker(mb, msg->key);
+	if (!any || !seeker)
+		return any ?: seeker;
+	return any->arrival < seeker->arrival ? any : seeker;
+}
+
+/*
+ * Messages.
+ */
+
+static bool has_expired(const struct mbox_msg *msg)
+{
+	return msg->expiry.expires != KTIME_MAX && msg->expiry.expires <= ktime_get();
+}
+
+/* Take a message out of the queue whose sender may still be waiting. */
+static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
+{
+	struct mbox_waiter *sender = msg->sender;
+
+	mbox_queue_del(&mb->queue, msg);
+	if (sender) {
+		msg->sender = NULL;
+		mb->nr_offers--;
+	}
+	return sender;
+}
+
+/* A synchronous sender whose send fails keeps its message. */
+static void drop(struct mbox *mb, struct mbox_msg *msg, int reason,
+		 struct mbox_wakes *wakes)
+{
+	struct mbox_waiter *sender = unqueue(mb, msg);
+
+	wakes->poll |= WRITABLE;
+	if (!sender)
+		list_add(&msg->node, &wakes->dropped);
+	else if (mbox_wait_claim(sender))
+		mbox_wait_finish(mb, sender, reason, wakes);
+}
+
+/* What a sender still waits for it takes back: that was never sent. */
+static void drop_expired(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wakes)
+{
+	if (!msg->sender)
+		mb->expired++;
+	drop(mb, msg, -ETIMEDOUT, wakes);
+}
+
+static struct mbox_msg *best_for(struct mbox *mb, const struct mbox_waiter *receiver)
+{
+	if (receiver->picky)
+		return mbox_queue_find(&mb->queue, receiver->key, receiver->least);
+	if (receiver->least)
+		return mbox_queue_least(&mb->queue);
+	return mbox_queue_first(&mb->queue);
+}
+
+static struct mbox_msg *find(struct mbox *mb, const struct mbox_waiter *receiver,
+			     struct mbox_wakes *wakes)
+{
+	struct mbox_msg *msg;
+
+	while ((msg = best_for(mb, receiver)) && has_expired(msg))
+		drop_expired(mb, msg, wakes);
+	return msg;
+}
+
+/*
+ * Serve a claimed receiver with a queued message. Here, and nowhere else, a
+ * receiver has it: the sender that waits for that is released. False if the
+ * message stays, for the receiver looked only or its buffer is too small.
+ */
+static bool give(struct mbox *mb, struct mbox_waiter *receiver, struct mbox_msg *msg,
+		 struct mbox_wakes *wakes)
+{
+	struct mbox_waiter *sender;
+
 	if (msg->len > receiver->room) {
 		receiver->room = msg->len;
 		mbox_wait_finish(mb, receiver, -EMSGSIZE, wakes);
-		return true;
+		return false;
 	}
-	mbox_queue_del(&mb->queue, msg);
+	if (receiver->peek) {
+		receiver->msg = mbox_msg_get(msg);
+		mbox_wait_finish(mb, receiver, 0, wakes);
+		return false;
+	}
+	sender = unqueue(mb, msg);
+	if (sender && mbox_wait_claim(sender)) {
+		mb->sent++;
+		sender->peer = get_pid(task_tgid(receiver->task));
+		mbox_wait_finish(mb, sender, 0, wakes);
+	}
 	mb->received++;
+	wakes->poll |= WRITABLE;
 	receiver->msg = msg;
 	mbox_wait_finish(mb, receiver, 0, wakes);
-	wakes->poll |= EPOLLOUT | EPOLLWRNORM;
-	return true;
-}
-
-static bool admit(struct mbox *mb, struct mbox_wakes *wakes)
-{
-	struct mbox_waiter *sender = mbox_wait_first_sender(mb);
-	struct mbox_msg *msg;
-
-	if (!sender || !mbox_queue_fits(&mb->queue, sender->msg->len))
-		return false;
-	msg = sender->msg;
-	mbox_wait_finish(mb, sender, 0, wakes);
-	mbox_queue_add(&mb->queue, msg);
-	wakes->poll |= EPOLLIN | EPOLLRDNORM;
 	return true;
 }
 
 /*
- * Make all the moves. Tasks are woken in batches, so where very many are
- * released the lock is dropped and taken again.
+ * Offer a queued message to those who wait, unless it has expired. A seat whose
+ * waiter is claimed belongs to one that chose another mailbox and has not left
+ * this one yet.
  */
+static void offer(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wakes)
+{
+	struct mbox_seat *seat;
+
+	if (has_expired(msg)) {
+		drop_expired(mb, msg, wakes);
+		return;
+	}
+	while ((seat = next_receiver(mb, msg))) {
+		unseat_receiver(mb, seat);
+		if (mbox_wait_claim(seat->waiter) && give(mb, seat->waiter, msg, wakes))
+			return;
+	}
+}
+
+static void watch_expiry(struct mbox *mb, const struct mbox_msg *msg)
+{
+	if (msg->expiry.expires != KTIME_MAX && mbox_queue_expiring(&mb->queue) == msg)
+		hrtimer_start(&mb->expiry_timer, msg->expiry.expires, HRTIMER_MODE_ABS);
+}
+
+/* The message of a sender that has room enters the queue. */
+static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wakes *wakes)
+{
+	struct mbox_msg *msg = sender->msg;
+
+	msg->counted = !mbox_is_rendezvous(mb);
+	if (sender->sync) {
+		msg->sender = sender;
+		mb->nr_offers++;
+	} else if (mbox_wait_claim(sender)) {
+		mb->sent++;
+		mbox_wait_finish(mb, sender, 0, wakes);
+	}
+	mbox_queue_add(&mb->queue, msg);
+	watch_expiry(mb, msg);
+	wakes->poll |= READABLE;
+	offer(mb, msg, wakes);
+}
+
+/* -EAGAIN: the sender has to wait for room. */
+static int room_for(const struct mbox *mb, const struct mbox_waiter *sender)
+{
+	if (mb->kind & MBOX_CREATE_RESERVE)
+		return list_empty(&mb->slots) ? -EAGAIN : 0;
+	if (mbox_is_rendezvous(mb))
+		return 0;
+	return mbox_queue_fits(&mb->queue, sender->msg->len);
+}
+
+static void fill_slot(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wakes *wakes)
+{
+	struct mbox_msg *slot = list_first_entry(&mb->slots, struct mbox_msg, node);
+
+	list_del_init(&slot->node);
+	sender->msg = slot;
+	mbox_wait_finish(mb, sender, 0, wakes);
+}
+
+/* Admit the first sender if it has room, or tell it that there will be none. */
+static bool admit_one(struct mbox *mb, struct mbox_wakes *wakes)
+{
+	struct mbox_waiter *sender = first_sender(mb);
+	int err;
+
+	if (!sender)
+		return false;
+	err = room_for(mb, sender);
+	if (err == -EAGAIN)
+		return false;
+	unseat_sender(mb, &sender->seat);
+	if (!err && !(mb->kind & MBOX_CREATE_RESERVE))
+		accept(mb, sender, wakes);
+	else if (!mbox_wait_claim(sender))
+		WARN_ON_ONCE(1);
+	else if (err)
+		mbox_wait_finish(mb, sender, err, wakes);
+	else
+		fill_slot(mb, sender, wakes);
+	return true;
+}
+
 static void settle(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	lockdep_assert_held(&mb->lock);
-	while (mb->state != MBOX_GONE && (hand_over(mb, wakes) || admit(mb, wakes))) {
-		if (!mbox_wakes_full(wakes))
-			continue;
-		spin_unlock(&mb->lock);
-		mbox_wakes_tasks(wakes);
-		spin_lock(&mb->lock);
-	}
+	while (mb->state != MBOX_GONE && admit_one(mb, wakes))
+		;
 	wakes->poll &= mbox_policy_poll(mb);
 }
 
 /*
- * Unless it is too late. A sender that leaves may have stood before others
- * whose messages fit, and may have been all that kept pollers from sending.
+ * The lock, held for one change and all that follows from it.
  */
-static int give_up(struct mbox *mb, struct mbox_waiter *waiter, int err,
+
+static void begin(struct mbox *mb, struct mbox_wakes *wakes)
+	__acquires(&mb->lock)
+{
+	mbox_wakes_init(wakes);
+	spin_lock(&mb->lock);
+}
+
+static void end(struct mbox *mb, struct mbox_wakes *wakes)
+	__releases(&mb->lock)
+{
+	struct mbox_msg *msg, *next;
+
+	spin_unlock(&mb->lock);
+	mbox_wakes_flush(mb, wakes);
+	list_for_each_entry_safe(msg, next, &wakes->dropped, node)
+		mbox_policy_discard(mb, msg);
+}
+
+/* Let go of a message: the last one to do so frees it, or its slot. */
+void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg)
+{
+	struct mbox_wakes wakes;
+
+	if (!mbox_msg_release(msg))
+		return;
+	if (!msg->pool) {
+		mbox_msg_free(msg);
+		return;
+	}
+	begin(mb, &wakes);
+	list_add(&msg->node, &mb->slots);
+	wakes.poll |= WRITABLE;
+	settle(mb, &wakes);
+	end(mb, &wakes);
+}
+
+/*
+ * Return a message that its receiver could not take to its place, over capacity
+ * if need be, for the next one. It is an accepted message from now on, also at a
+ * rendezvous: its sender has been told that it was received.
+ */
+void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
+{
+	struct mbox_wakes wakes;
+	bool live;
+
+	begin(mb, &wakes);
+	live = mb->state != MBOX_GONE;
+	if (live) {
+		mb->received--;
+		mbox_queue_put_back(&mb->queue, msg);
+		watch_expiry(mb, msg);
+		wakes.poll |= READABLE;
+		offer(mb, msg, &wakes);
+		settle(mb, &wakes);
+	}
+	end(mb, &wakes);
+	if (!live)
+		mbox_policy_discard(mb, msg);
+}
+
+/* Out of where it waits, unless it is too late. */
+static bool cancel(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		   struct mbox_wakes *wakes)
 {
 	lockdep_assert_held(&mb->lock);
-	if (!mbox_wait_cancel(mb, waiter))
-		return waiter->result;
-	if (waiter->sending)
-		wakes->poll |= EPOLLOUT | EPOLLWRNORM;
+	if (!mbox_wait_claim(waiter))
+		return false;
+	if (!sending) {
+		unseat_receiver(mb, &waiter->seat);
+		return true;
+	}
+	if (waiter->msg && waiter->msg->sender == waiter)
+		unqueue(mb, waiter->msg);
+	else
+		unseat_sender(mb, &waiter->seat);
+	/* It may have stood before others, or been what kept pollers out. */
+	wakes->poll |= WRITABLE;
 	settle(mb, wakes);
-	return err;
+	return true;
 }
 
-/**
- * mbox_policy_meet() - join, be served or wait for it
- * @mb: the mailbox, held
- * @waiter: the caller's, initialised
- * @patience: how long to wait
- *
- * Return: 0: a sender's message has been accepted and is no longer its own; a
- * receiver owns waiter->msg. -EIDRM, -EMSGSIZE (receivers), -EAGAIN, -ETIMEDOUT
- * or -ERESTARTSYS: nothing happened, and will not.
- */
-int mbox_policy_meet(struct mbox *mb, struct mbox_waiter *waiter,
-		     const struct mbox_patience *patience)
+/* The second half of a call whose waiter has joined: until it is done. */
+static int finish(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
+		  const struct mbox_patience *patience, struct mbox_wakes *wakes)
+	__releases(&mb->lock)
 {
-	struct mbox_wakes wakes;
-	int err = -EIDRM;
+	bool waits;
+	int err;
 
-	mbox_wakes_init(&wakes);
-	spin_lock(&mb->lock);
-	if (mb->state != MBOX_GONE) {
-		mbox_wait_join(mb, waiter);
-		settle(mb, &wakes);
-		err = -EINPROGRESS;
-		if (waiter->done || patience->nonblock)
-			err = give_up(mb, waiter, -EAGAIN, &wakes);
-	}
-	spin_unlock(&mb->lock);
-	mbox_wakes_flush(mb, &wakes);
-	if (err != -EINPROGRESS)
+	waits = !waiter->done &&
+		!(patience->nonblock && cancel(mb, waiter, sending, wakes));
+	err = waiter->done ? waiter->result : -EAGAIN;
+	end(mb, wakes);
+	if (!waits)
 		return err;
 
 	err = mbox_wait_sleep(waiter, patience);
 	if (!err)
 		return waiter->result;
-	spin_lock(&mb->lock);
-	err = give_up(mb, waiter, err, &wakes);
-	spin_unlock(&mb->lock);
-	mbox_wakes_flush(mb, &wakes);
+	begin(mb, wakes);
+	if (!cancel(mb, waiter, sending, wakes))
+		err = waiter->result;
+	end(mb, wakes);
 	return err;
 }
 
-/*
- * Return a message that its receiver could not take to its place, over capacity
- * if need be, for the next one. False if the mailbox is gone: then the message
- * remains the caller's.
- */
-bool mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
+static int join_sender(struct mbox *mb, struct mbox_waiter *sender,
+		       const struct mbox_patience *patience)
 {
 	struct mbox_wakes wakes;
-	bool live;
 
-	mbox_wakes_init(&wakes);
-	spin_lock(&mb->lock);
-	live = mb->state != MBOX_GONE;
-	if (live) {
-		mbox_queue_put_back(&mb->queue, msg);
-		mb->received--;
-		wakes.poll |= EPOLLIN | EPOLLRDNORM;
-		settle(mb, &wakes);
+	begin(mb, &wakes);
+	if (mb->state == MBOX_GONE) {
+		end(mb, &wakes);
+		return -EIDRM;
 	}
-	spin_unlock(&mb->lock);
-	mbox_wakes_flush(mb, &wakes);
-	return live;
+	seat_sender(mb, &sender->seat);
+	settle(mb, &wakes);
+	return finish(mb, sender, true, patience, &wakes);
 }
 
-/* The mailbox is gone: tell everybody. Nobody can join any more. */
-void mbox_policy_dismiss(struct mbox *mb)
+/**
+ * mbox_policy_reserve() - wait for a slot of a MBOX_CREATE_RESERVE mailbox
+ * @mb: the mailbox, held
+ * @sender: the caller's waiter, without a message
+ * @patience: how long to wait
+ *
+ * Return: 0: sender->msg is the slot; it has room in the queue. Else as
+ * mbox_policy_send().
+ */
+int mbox_policy_reserve(struct mbox *mb, struct mbox_waiter *sender,
+			const struct mbox_patience *patience)
 {
-	struct mbox_waiter *waiter;
+	return join_sender(mb, sender, patience);
+}
+
+/* Whoever holds a slot has waited for its turn. */
+static int send_slot(struct mbox *mb, struct mbox_waiter *sender,
+		     const struct mbox_patience *patience)
+{
 	struct mbox_wakes wakes;
 
-	mbox_wakes_init(&wakes);
-	spin_lock(&mb->lock);
-	while ((waiter = mbox_wait_first_receiver(mb) ?: mbox_wait_first_sender(mb))) {
-		mbox_wait_finish(mb, waiter, -EIDRM, &wakes);
-		if (!mbox_wakes_full(&wakes))
-			continue;
-		spin_unlock(&mb->lock);
-		mbox_wakes_tasks(&wakes);
-		cond_resched();
-		spin_lock(&mb->lock);
+	begin(mb, &wakes);
+	if (mb->state == MBOX_GONE) {
+		end(mb, &wakes);
+		return -EIDRM;
 	}
+	accept(mb, sender, &wakes);
+	settle(mb, &wakes);
+	return finish(mb, sender, true, patience, &wakes);
+}
+
+/**
+ * mbox_policy_send() - wait until the mailbox, or a receiver, has the message
+ * @mb: the mailbox, held
+ * @sender: the caller's waiter, with its message
+ * @patience: how long to wait
+ *
+ * Return: 0: the message is no longer the caller's. -EIDRM, -ENOBUFS, -EAGAIN,
+ * -ETIMEDOUT or -ERESTARTSYS: it is, and nobody else has had it.
+ */
+int mbox_policy_send(struct mbox *mb, struct mbox_waiter *sender,
+		     const struct mbox_patience *patience)
+{
+	if (mb->kind & MBOX_CREATE_RESERVE)
+		return send_slot(mb, sender, patience);
+	return join_sender(mb, sender, patience);
+}
+
+/*
+ * Serve the receiver at once, or give it a seat. True if it is claimed, now or,
+ * if it has seats in other mailboxes, by one of them meanwhile.
+ */
+static bool serve_or_seat(struct mbox *mb, struct mbox_seat *seat,
+			  struct mbox_wakes *wakes)
+{
+	struct mbox_waiter *receiver = seat->waiter;
+	struct mbox_msg *msg = find(mb, receiver, wakes);
+
+	if (!msg) {
+		seat_receiver(mb, seat);
+		if (mbox_is_rendezvous(mb))
+			wakes->poll |= WRITABLE;
+	} else if (mbox_wait_claim(receiver)) {
+		give(mb, receiver, msg, wakes);
+	}
+	settle(mb, wakes);
+	return READ_ONCE(receiver->claimed);
+}
+
+/**
+ * mbox_policy_receive() - wait until there is a message for the receiver
+ * @mb: the mailbox, held
+ * @receiver: the caller's waiter
+ * @patience: how long to wait
+ *
+ * Return: 0: receiver->msg is the caller's, or one to look at; in both cases to
+ * be discarded. -EIDRM, -EMSGSIZE, -EAGAIN, -ETIMEDOUT or -ERESTARTSYS: nothing
+ * happened.
+ */
+int mbox_policy_receive(struct mbox *mb, struct mbox_waiter *receiver,
+			const struct mbox_patience *patience)
+{
+	struct mbox_wakes wakes;
+
+	begin(mb, &wakes);
+	if (mb->state == MBOX_GONE) {
+		end(mb, &wakes);
+		return -EIDRM;
+	}
+	serve_or_seat(mb, &receiver->seat, &wakes);
+	return finish(mb, receiver, false, patience, &wakes);
+}
+
+/* The message behind @nth others, to look at and discard, -EAGAIN or -EIDRM. */
+struct mbox_msg *mbox_policy_peek(struct mbox *mb, u32 nth)
+{
+	struct mbox_wakes wakes;
+	struct mbox_msg *msg;
+
+	begin(mb, &wakes);
+	while ((msg = mbox_queue_nth(&mb->queue, nth)) && has_expired(msg))
+		drop_expired(mb, msg, &wakes);
+	if (msg)
+		mbox_msg_get(msg);
+	else
+		msg = ERR_PTR(mb->state == MBOX_GONE ? -EIDRM : -EAGAIN);
+	settle(mb, &wakes);
+	end(mb, &wakes);
+	return msg;
+}
+
+/* Join one of several mailboxes: 0, -EIDRM, or 1 if it need not wait. */
+static int join_choice(struct mbox *mb, struct mbox_seat *seat)
+{
+	struct mbox_wakes wakes;
+	int ret = -EIDRM;
+
+	begin(mb, &wakes);
+	if (mb->state != MBOX_GONE)
+		ret = serve_or_seat(mb, seat, &wakes);
+	end(mb, &wakes);
+	return ret;
+}
+
+/*
+ * Leave them all. Whoever claimed the waiter did so under one of these locks,
+ * and was done with it when it released it.
+ */
+static void leave_choice(struct mbox **mbs, struct mbox_seat *seats, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		spin_lock(&mbs[i]->lock);
+		unseat_receiver(mbs[i], &seats[i]);
+		spin_unlock(&mbs[i]->lock);
+	}
+}
+
+/**
+ * mbox_policy_choose() - receive from whichever mailbox has a message first
+ * @mbs: the mailboxes, held, in the order in which to look
+ * @seats: one for each
+ * @nr: how many
+ * @receiver: the caller's waiter
+ * @patience: how long to wait
+ *
+ * Return: as mbox_policy_receive(); receiver->mb is the mailbox it was.
+ */
+int mbox_policy_choose(struct mbox **mbs, struct mbox_seat *seats, unsigned int nr,
+		       struct mbox_waiter *receiver,
+		       const struct mbox_patience *patience)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < nr; i++) {
+		INIT_LIST_HEAD(&seats[i].node);
+		seats[i].waiter = receiver;
+	}
+	for (i = 0; i < nr && !ret; i++)
+		ret = join_choice(mbs[i], &seats[i]);
+	if (!ret)
+		ret = patience->nonblock ? -EAGAIN : mbox_wait_sleep(receiver, patience);
+	/* Give up, or find that somebody was faster. */
+	if (ret < 0 && !mbox_wait_claim(receiver))
+		ret = 0;
+	leave_choice(mbs, seats, i);
+	return ret < 0 ? ret : receiver->result;
+}
+
+static bool expire_one(struct mbox *mb, struct mbox_wakes *wakes)
+{
+	struct mbox_msg *msg = mbox_queue_expiring(&mb->queue);
+
+	if (!msg || !has_expired(msg))
+		return false;
+	drop_expired(mb, msg, wakes);
+	return true;
+}
+
+/* The timer of the message that expires first has gone off. */
+void mbox_policy_expire(struct mbox *mb)
+{
+	struct mbox_wakes wakes;
+	struct mbox_msg *next;
+	unsigned int i;
+
+	do {
+		begin(mb, &wakes);
+		for (i = 0; i < MBOX_WAKE_BATCH && expire_one(mb, &wakes); i++)
+			;
+		next = mbox_queue_expiring(&mb->queue);
+		if (i < MBOX_WAKE_BATCH && next && mb->state != MBOX_GONE)
+			watch_expiry(mb, next);
+		settle(mb, &wakes);
+		end(mb, &wakes);
+		cond_resched();
+	} while (i == MBOX_WAKE_BATCH);
+}
+
+static void dismiss_seats(struct mbox *mb, struct list_head *seats,
+			  struct mbox_wakes *wakes)
+{
+	struct mbox_seat *seat;
+
+	while (!list_empty(seats)) {
+		seat = list_first_entry(seats, struct mbox_seat, node);
+		unseat_receiver(mb, seat);
+		if (!mbox_wait_claim(seat->waiter))
+			continue;
+		seat->waiter->mb = mb;
+		mbox_wait_finish(mb, seat->waiter, -EIDRM, wakes);
+	}
+}
+
+/* The next sender or message to be dismissed. */
+static bool dismiss_one(struct mbox *mb, struct mbox_wakes *wakes)
+{
+	struct mbox_waiter *sender = first_sender(mb);
+	struct mbox_msg *msg;
+
+	if (sender) {
+		unseat_sender(mb, &sender->seat);
+		if (mbox_wait_claim(sender))
+			mbox_wait_finish(mb, sender, -EIDRM, wakes);
+		return true;
+	}
+	msg = mbox_queue_first(&mb->queue);
+	if (msg)
+		drop(mb, msg, -EIDRM, wakes);
+	return msg;
+}
+
+/*
+ * The mailbox is gone: drop what it has and tell everybody. Nobody can join any
+ * more, so the lock may be released in between.
+ */
+void mbox_policy_dismiss(struct mbox *mb)
+{
+	struct mbox_wakes wakes;
+	unsigned int i;
+
+	begin(mb, &wakes);
+	dismiss_seats(mb, &mb->receivers, &wakes);
+	dismiss_seats(mb, &mb->gate.turn, &wakes);
+	for (i = 0; mb->seekers && i < BIT(MBOX_SEEKER_BITS); i++)
+		dismiss_seats(mb, &mb->seekers[i], &wakes);
 	wakes.poll = mbox_policy_poll(mb);
-	spin_unlock(&mb->lock);
-	mbox_wakes_flush(mb, &wakes);
+	end(mb, &wakes);
+
+	do {
+		begin(mb, &wakes);
+		for (i = 0; i < MBOX_WAKE_BATCH && dismiss_one(mb, &wakes); i++)
+			;
+		end(mb, &wakes);
+		cond_resched();
+	} while (i);
 }
 
 /*
  * What a poller is told. OUT promises that a message of any allowed size would
  * be accepted at once: were it said while only some fit, a sender of a larger
- * one would spin between poll() and EAGAIN.
+ * one would spin between poll() and EAGAIN. At a rendezvous it says that a
+ * receiver waits.
  */
-__poll_t mbox_policy_poll(const struct mbox *mb)
+__poll_t mbox_policy_poll(struct mbox *mb)
 {
 	__poll_t events = 0;
+	bool room;
 
 	lockdep_assert_held(&mb->lock);
 	if (mb->state == MBOX_GONE)
-		return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM |
-		       EPOLLERR | EPOLLHUP;
+		return READABLE | WRITABLE | EPOLLERR | EPOLLHUP;
+	if (mbox_is_rendezvous(mb))
+		room = !list_empty(&mb->receivers);
+	else if (mb->kind & MBOX_CREATE_RESERVE)
+		room = !list_empty(&mb->slots);
+	else
+		room = !mbox_queue_fits(&mb->queue, mb->max_size);
+	if (room && !first_sender(mb))
+		events |= WRITABLE;
 	if (mbox_queue_first(&mb->queue))
-		events |= EPOLLIN | EPOLLRDNORM;
-	if (!mbox_wait_first_sender(mb) && mbox_queue_fits(&mb->queue, mb->max_size))
-		events |= EPOLLOUT | EPOLLWRNORM;
+		events |= READABLE;
 	return events;
 }

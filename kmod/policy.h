@@ -4,10 +4,21 @@
 
 #include "wait.h"
 
-int mbox_policy_meet(struct mbox *mb, struct mbox_waiter *waiter,
+int mbox_policy_reserve(struct mbox *mb, struct mbox_waiter *sender,
+			const struct mbox_patience *patience);
+int mbox_policy_send(struct mbox *mb, struct mbox_waiter *sender,
 		     const struct mbox_patience *patience);
-bool mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg);
+int mbox_policy_receive(struct mbox *mb, struct mbox_waiter *receiver,
+			const struct mbox_patience *patience);
+struct mbox_msg *mbox_policy_peek(struct mbox *mb, u32 nth);
+int mbox_policy_choose(struct mbox **mbs, struct mbox_seat *seats, unsigned int nr,
+		       struct mbox_waiter *receiver,
+		       const struct mbox_patience *patience);
+
+void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg);
+void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg);
+void mbox_policy_expire(struct mbox *mb);
 void mbox_policy_dismiss(struct mbox *mb);
-__poll_t mbox_policy_poll(const struct mbox *mb);
+__poll_t mbox_policy_poll(struct mbox *mb);
 
 #endif /* MBOX_POLICY_H */

@@ -1,35 +1,106 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * recv.c - one receiving: claim a message, copy it out without a lock, then
- * free it, or put it back if the user's memory would not have it.
+ * discard it, or put it back if the user's memory would not have it.
  */
 
 #include <linux/err.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 
-#include "msg.h"
+#include "gate.h"
 #include "policy.h"
 #include "recv.h"
 
-/*
- * A message of at most *@room bytes, which the caller must free or put back.
- * -EMSGSIZE if it is longer: *@room is what it needs.
- */
-struct mbox_msg *mbox_recv_claim(struct mbox *mb, size_t *room,
-				 const struct mbox_patience *patience)
+static void init_receiver(struct mbox_waiter *receiver, const struct mbox_wish *wish)
 {
-	struct mbox_waiter receiver = {
-		.task = current,
-		.room = *room,
-	};
-	int err = mbox_policy_meet(mb, &receiver, patience);
+	mbox_wait_init(receiver);
+	receiver->peek = wish->flags & MBOX_RECV_PEEK;
+	receiver->least = wish->flags & MBOX_RECV_LEAST;
+	receiver->picky = wish->flags & MBOX_RECV_MATCH;
+	receiver->key = wish->key;
+	receiver->room = wish->room;
+}
 
-	*room = receiver.room;
+static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish)
+{
+	struct mbox_msg *msg = mbox_policy_peek(mb, wish->nth);
+
+	if (IS_ERR(msg) || msg->len <= wish->room)
+		return msg;
+	wish->room = msg->len;
+	mbox_policy_discard(mb, msg);
+	return ERR_PTR(-EMSGSIZE);
+}
+
+static struct mbox_msg *claim(struct mbox *mb, struct mbox_wish *wish,
+			      const struct mbox_patience *patience)
+{
+	struct mbox_waiter receiver = {};
+	int err;
+
+	if (wish->nth)
+		return look_behind(mb, wish);
+	init_receiver(&receiver, wish);
+	err = mbox_policy_receive(mb, &receiver, patience);
+	wish->room = receiver.room;
 	return err ? ERR_PTR(err) : receiver.msg;
 }
 
-void mbox_recv_put_back(struct mbox *mb, struct mbox_msg *msg)
+/* A message, with which the caller must call mbox_recv_end(). */
+struct mbox_msg *mbox_recv_claim(struct mbox *mb, struct mbox_wish *wish,
+				 const struct mbox_patience *patience)
 {
-	if (!mbox_policy_put_back(mb, msg))
-		mbox_msg_free(msg);
+	struct mbox_msg *msg;
+	int err;
+
+	err = mbox_gate_take_end(mb, MBOX_END_RECV);
+	if (!err)
+		err = mbox_gate_enter(mb, patience);
+	if (err)
+		return ERR_PTR(err);
+	msg = claim(mb, wish, patience);
+	if (IS_ERR(msg))
+		mbox_gate_leave(mb);
+	return msg;
+}
+
+/*
+ * Likewise from one of several mailboxes, none of which has turns. The first
+ * ones are looked at first. @from is set, too, when the error is -EMSGSIZE.
+ */
+struct mbox_msg *mbox_recv_choose(struct mbox **mbs, unsigned int nr,
+				  struct mbox_wish *wish,
+				  const struct mbox_patience *patience,
+				  struct mbox **from)
+{
+	struct mbox_waiter receiver = {};
+	struct mbox_seat *seats;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < nr && !err; i++)
+		err = mbox_gate_take_end(mbs[i], MBOX_END_RECV);
+	if (err)
+		return ERR_PTR(err);
+	seats = kcalloc(nr, sizeof(*seats), GFP_KERNEL);
+	if (!seats)
+		return ERR_PTR(-ENOMEM);
+	init_receiver(&receiver, wish);
+	err = mbox_policy_choose(mbs, seats, nr, &receiver, patience);
+	kfree(seats);
+	wish->room = receiver.room;
+	*from = receiver.mb;
+	return err ? ERR_PTR(err) : receiver.msg;
+}
+
+/* What was looked at stays where it is, what was not delivered goes back. */
+void mbox_recv_end(struct mbox *mb, struct mbox_msg *msg,
+		   const struct mbox_wish *wish, bool delivered)
+{
+	if (delivered || wish->flags & MBOX_RECV_PEEK)
+		mbox_policy_discard(mb, msg);
+	else
+		mbox_policy_put_back(mb, msg);
+	mbox_gate_leave(mb);
 }

@@ -4,8 +4,28 @@
 
 #include "wait.h"
 
-struct mbox_msg *mbox_recv_claim(struct mbox *mb, size_t *room,
+/**
+ * struct mbox_wish - which message, and what came of it
+ * @flags: MBOX_RECV_PEEK, MBOX_RECV_LEAST, MBOX_RECV_MATCH
+ * @key: with MBOX_RECV_MATCH
+ * @nth: with MBOX_RECV_PEEK, how many to pass over
+ * @room: length of the longest message that is wanted; after -EMSGSIZE the
+ *	length that it would need
+ */
+struct mbox_wish {
+	u64 flags;
+	u64 key;
+	u32 nth;
+	size_t room;
+};
+
+struct mbox_msg *mbox_recv_claim(struct mbox *mb, struct mbox_wish *wish,
 				 const struct mbox_patience *patience);
-void mbox_recv_put_back(struct mbox *mb, struct mbox_msg *msg);
+struct mbox_msg *mbox_recv_choose(struct mbox **mbs, unsigned int nr,
+				  struct mbox_wish *wish,
+				  const struct mbox_patience *patience,
+				  struct mbox **from);
+void mbox_recv_end(struct mbox *mb, struct mbox_msg *msg,
+		   const struct mbox_wish *wish, bool delivered);
 
 #endif /* MBOX_RECV_H */

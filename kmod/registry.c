@@ -98,7 +98,7 @@ struct mbox *mbox_registry_get(u64 id)
 	struct mbox *mb, *live;
 
 	rcu_read_lock();
-	mb = xa_load(&ns->ids, id);
+	mb = mbox_ns_find_id(ns, id);
 	live = get_live(mb);
 	if (!live) {
 		bool never = id > READ_ONCE(ns->last_id) ||
@@ -128,7 +128,7 @@ struct mbox *mbox_registry_get_next(u64 id)
 	unsigned long index;
 
 	rcu_read_lock();
-	xa_for_each_start(&ns->ids, index, mb, id) {
+	xa_for_each_start(&ns->order, index, mb, id) {
 		live = get_live(mb);
 		if (live)
 			break;
@@ -156,7 +156,7 @@ static struct mbox *get_any(struct mbox_ns *ns)
 	struct mbox *mb;
 
 	mutex_lock(&ns->lock);
-	mb = xa_find(&ns->ids, &index, ULONG_MAX, XA_PRESENT);
+	mb = xa_find(&ns->order, &index, ULONG_MAX, XA_PRESENT);
 	if (mb)
 		mbox_mailbox_get(mb);
 	mutex_unlock(&ns->lock);

@@ -1,64 +1,133 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * send.c - one sending, from the user's bytes to the mailbox. The message is
- * built before anything waits for it, and is freed here unless it was accepted.
+ * built before anything waits for it, and is discarded here unless it was sent.
  */
 
+#include <linux/err.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
+#include "gate.h"
 #include "msg.h"
 #include "policy.h"
 #include "send.h"
 
-static int submit(struct mbox *mb, struct mbox_msg *msg,
-		  const struct mbox_patience *patience)
+static int check(struct mbox *mb, u64 len)
 {
-	struct mbox_waiter sender = {
-		.task = current,
-		.sending = true,
-		.msg = msg,
-	};
-	int err = mbox_policy_meet(mb, &sender, patience);
-
-	if (err)
-		mbox_msg_free(msg);
-	return err;
+	if (len > mb->max_size)
+		return -EMSGSIZE;
+	if (mb->kind & MBOX_CREATE_FIXED && len < mb->max_size)
+		return -EMSGSIZE;
+	return mbox_gate_take_end(mb, MBOX_END_SEND);
 }
 
-int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
-		   const struct mbox_patience *patience)
+/* A new buffer, or a slot of the mailbox, for which there may be a wait. */
+static struct mbox_msg *get_buffer(struct mbox *mb, u32 len, u32 prio,
+				   const struct mbox_patience *patience)
+{
+	struct mbox_waiter waiter = { .prio = prio };
+	struct mbox_msg *msg;
+	int err;
+
+	if (!(mb->kind & MBOX_CREATE_RESERVE)) {
+		msg = mbox_msg_alloc(len);
+		return msg ?: ERR_PTR(-ENOMEM);
+	}
+	mbox_wait_init(&waiter);
+	err = mbox_policy_reserve(mb, &waiter, patience);
+	return err ? ERR_PTR(err) : waiter.msg;
+}
+
+static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
+				const struct mbox_patience *patience)
 {
 	struct mbox_msg *msg;
 
-	if (send->len > mb->max_size)
-		return -EMSGSIZE;
-	msg = mbox_msg_alloc(send->len, send->prio);
-	if (!msg)
-		return -ENOMEM;
+	msg = get_buffer(mb, len, prio, patience);
+	if (IS_ERR(msg))
+		return msg;
+	mbox_msg_stamp(msg, len);
+	msg->prio = prio;
+	return msg;
+}
+
+static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync, s32 *receiver,
+		  const struct mbox_patience *patience)
+{
+	struct mbox_waiter sender = {
+		.sync = sync || mbox_is_rendezvous(mb),
+		.prio = msg->prio,
+		.msg = msg,
+	};
+	int err;
+
+	msg->key = mb->kind & MBOX_CREATE_BY_SENDER ? (unsigned long)msg->pid : msg->tag;
+	mbox_wait_init(&sender);
+	err = mbox_policy_send(mb, &sender, patience);
+	if (err)
+		mbox_policy_discard(mb, msg);
+	if (sender.peer)
+		*receiver = pid_vnr(sender.peer);
+	put_pid(sender.peer);
+	return err;
+}
+
+/* Who waits for longer than the message lives waits in vain. */
+static int limit_wait(struct mbox_patience *patience, ktime_t expires)
+{
+	if (expires <= ktime_get())
+		return -ETIMEDOUT;
+	if (!patience->timed || expires < patience->deadline)
+		patience->deadline = expires;
+	patience->timed = true;
+	return 0;
+}
+
+int mbox_send_user(struct mbox *mb, struct mbox_send *send,
+		   struct mbox_patience *patience)
+{
+	ktime_t expires = KTIME_MAX;
+	struct mbox_msg *msg;
+	int err = check(mb, send->len);
+
+	if (!err && send->flags & MBOX_SEND_EXPIRES) {
+		expires = mbox_wait_time(send->expires);
+		err = limit_wait(patience, expires);
+	}
+	if (err)
+		return err;
+	msg = prepare(mb, send->len, send->prio, patience);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
 	if (copy_from_user(msg->data, u64_to_user_ptr(send->buf), msg->len)) {
-		mbox_msg_free(msg);
+		mbox_policy_discard(mb, msg);
 		return -EFAULT;
 	}
-	return submit(mb, msg, patience);
+	msg->tag = send->tag;
+	msg->expiry.expires = expires;
+	return submit(mb, msg, send->flags & MBOX_SEND_SYNC, &send->receiver, patience);
 }
 
 /* All that @from has is one message, of the least priority. */
 int mbox_send_iter(struct mbox *mb, struct iov_iter *from,
-		   const struct mbox_patience *patience)
+		   struct mbox_patience *patience)
 {
 	size_t len = iov_iter_count(from);
 	struct mbox_msg *msg;
+	s32 receiver;
+	int err;
 
-	if (len > mb->max_size)
-		return -EMSGSIZE;
-	msg = mbox_msg_alloc(len, 0);
-	if (!msg)
-		return -ENOMEM;
+	err = check(mb, len);
+	if (err)
+		return err;
+	msg = prepare(mb, len, 0, patience);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
 	if (!copy_from_iter_full(msg->data, len, from)) {
-		mbox_msg_free(msg);
+		mbox_policy_discard(mb, msg);
 		return -EFAULT;
 	}
-	return submit(mb, msg, patience);
+	return submit(mb, msg, false, &receiver, patience);
 }

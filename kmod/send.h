@@ -6,9 +6,9 @@
 
 #include "wait.h"
 
-int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
-		   const struct mbox_patience *patience);
+int mbox_send_user(struct mbox *mb, struct mbox_send *send,
+		   struct mbox_patience *patience);
 int mbox_send_iter(struct mbox *mb, struct iov_iter *from,
-		   const struct mbox_patience *patience);
+		   struct mbox_patience *patience);
 
 #endif /* MBOX_SEND_H */

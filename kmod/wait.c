@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * wait.c - waiters: joining, being finished by somebody else, giving up, and
- * the sleep between.
+ * wait.c - waiters: being claimed, being finished by somebody else, and the
+ * sleep until then.
  *
  * Two races, and what decides them.
  *
- * 1. The waiter gives up while it is being served.
+ * 1. The waiter gives up while it is being served, or, if it chooses among
+ *    several mailboxes, two of them serve it at once.
  *
  *      waiter                          server
  *      timeout or signal               lock
- *      lock                            unlinks it, result, done
- *        (waits)                       unlock
- *      mbox_wait_cancel(): done is set,
- *      so it was served; the result counts, the timeout does not
+ *      mbox_wait_claim(): 1            mbox_wait_claim(): 0
+ *      gives up                        passes over it
  *
- *    Joined and not done, or done and not joined: there is no third state that
- *    anybody can see who holds the lock.
+ *    or the other way round: then the result counts, the timeout does not.
  *
  * 2. The waiter returns, and its stack frame with it, before it is woken.
  *
@@ -30,6 +28,8 @@
  *    A pairs with B: whoever sees done sees the result. After A the server
  *    touches the task only, by its own reference. Waking a task that has gone
  *    on to other things is harmless, as all sleeps recheck what they wait for.
+ *    A waiter that has seats in several mailboxes leaves them all before it
+ *    returns, each under its lock (mbox_policy_choose()).
  */
 
 #include <linux/hrtimer.h>
@@ -38,18 +38,13 @@
 #include <linux/sched/task.h>
 #include <linux/time_namespace.h>
 
-#include "queue.h"
 #include "wait.h"
 
-void mbox_wakes_tasks(struct mbox_wakes *wakes)
+void mbox_wakes_init(struct mbox_wakes *wakes)
 {
-	unsigned int i;
-
-	for (i = 0; i < wakes->nr; i++) {
-		wake_up_process(wakes->tasks[i]);
-		put_task_struct(wakes->tasks[i]);
-	}
 	wakes->nr = 0;
+	wakes->poll = 0;
+	INIT_LIST_HEAD(&wakes->dropped);
 }
 
 /*
@@ -60,75 +55,56 @@ void mbox_wakes_tasks(struct mbox_wakes *wakes)
  */
 void mbox_wakes_flush(struct mbox *mb, struct mbox_wakes *wakes)
 {
-	mbox_wakes_tasks(wakes);
+	unsigned int i;
+
+	for (i = 0; i < wakes->nr; i++) {
+		wake_up_process(wakes->tasks[i]);
+		put_task_struct(wakes->tasks[i]);
+	}
 	if (wakes->poll && waitqueue_active(&mb->poll_wait))
 		wake_up_interruptible_poll(&mb->poll_wait, wakes->poll);
-	wakes->poll = 0;
 }
 
-void mbox_wait_join(struct mbox *mb, struct mbox_waiter *waiter)
+/* A waiter of the calling task; its members that are 0 by default are. */
+void mbox_wait_init(struct mbox_waiter *waiter)
 {
-	lockdep_assert_held(&mb->lock);
-	if (waiter->sending) {
-		mbox_levels_add(&mb->senders, &waiter->node, waiter->msg->prio);
-		mb->nr_senders++;
-	} else {
-		list_add_tail(&waiter->node, &mb->receivers);
-		mb->nr_receivers++;
-	}
+	waiter->task = current;
+	waiter->seat.waiter = waiter;
+	INIT_LIST_HEAD(&waiter->seat.node);
 }
 
-static void unlink_waiter(struct mbox *mb, struct mbox_waiter *waiter)
+/* Whoever gets true decides the waiter's fate, and nobody else. */
+bool mbox_wait_claim(struct mbox_waiter *waiter)
 {
-	if (waiter->sending) {
-		mbox_levels_del(&mb->senders, &waiter->node, waiter->msg->prio);
-		mb->nr_senders--;
-	} else {
-		list_del(&waiter->node);
-		mb->nr_receivers--;
-	}
+	return !xchg(&waiter->claimed, true);
 }
 
 /*
- * Take the waiter out and tell it @result. Whatever else it is told was written
- * before. There must be room in @wakes.
+ * Tell a claimed waiter without a seat its @result. Whatever else it is told was
+ * written before. Very many are woken at once only where very many fail at once;
+ * then it is done under the lock.
  */
 void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 		      struct mbox_wakes *wakes)
 {
+	struct task_struct *task = waiter->task;
+	bool late = wakes->nr == MBOX_WAKE_BATCH;
+
 	lockdep_assert_held(&mb->lock);
-	unlink_waiter(mb, waiter);
-	if (waiter->task != current) {
-		get_task_struct(waiter->task);
-		wakes->tasks[wakes->nr++] = waiter->task;
-	}
+	if (task != current)
+		get_task_struct(task);
+	waiter->mb = mb;
 	waiter->result = result;
 	/* Pairs with the acquire in mbox_wait_sleep(): race 2 above. */
 	smp_store_release(&waiter->done, true);
-}
-
-/* Give up. False if that comes too late: the waiter is done. */
-bool mbox_wait_cancel(struct mbox *mb, struct mbox_waiter *waiter)
-{
-	lockdep_assert_held(&mb->lock);
-	if (waiter->done)
-		return false;
-	unlink_waiter(mb, waiter);
-	return true;
-}
-
-struct mbox_waiter *mbox_wait_first_sender(const struct mbox *mb)
-{
-	struct list_head *first = mbox_levels_first(&mb->senders);
-
-	return first ? list_entry(first, struct mbox_waiter, node) : NULL;
-}
-
-struct mbox_waiter *mbox_wait_first_receiver(const struct mbox *mb)
-{
-	if (list_empty(&mb->receivers))
-		return NULL;
-	return list_first_entry(&mb->receivers, struct mbox_waiter, node);
+	if (task == current)
+		return;
+	if (!late) {
+		wakes->tasks[wakes->nr++] = task;
+		return;
+	}
+	wake_up_process(task);
+	put_task_struct(task);
 }
 
 /* Sleep until the waiter is done (0), a signal comes or the time is over. */
@@ -162,15 +138,15 @@ int mbox_wait_sleep(struct mbox_waiter *waiter, const struct mbox_patience *pati
  * From the caller's CLOCK_MONOTONIC in nanoseconds to the host's. What lies
  * before the host's zero is in the past, what lies after its end is never.
  */
-ktime_t mbox_wait_deadline(u64 user_ns)
+ktime_t mbox_wait_time(u64 user_ns)
 {
-	ktime_t deadline = min_t(u64, user_ns, KTIME_MAX);
+	ktime_t time = min_t(u64, user_ns, KTIME_MAX);
 	struct timespec64 offset = {};
 	ktime_t ahead;
 
 	timens_add_monotonic(&offset);
 	ahead = timespec64_to_ktime(offset);
 	if (ahead > 0)
-		return max(deadline - ahead, 0LL);
-	return deadline > KTIME_MAX + ahead ? KTIME_MAX : deadline - ahead;
+		return max(time - ahead, 0LL);
+	return time > KTIME_MAX + ahead ? KTIME_MAX : time - ahead;
 }

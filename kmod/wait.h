@@ -4,6 +4,7 @@
 
 #include <linux/ktime.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 
 #include "mbox.h"
 
@@ -20,66 +21,83 @@ struct mbox_patience {
 };
 
 /**
+ * struct mbox_seat - a waiter's place in one mailbox
+ * @node: in mailbox->senders, ->receivers, ->seekers or ->gate.turn; empty if
+ *	it is in none; mailbox->lock
+ * @arrival: of a receiver, its number; mailbox->lock
+ * @waiter: whose it is; immutable
+ */
+struct mbox_seat {
+	struct list_head node;
+	u64 arrival;
+	struct mbox_waiter *waiter;
+};
+
+/**
  * struct mbox_waiter - somebody who wants to send or receive
- * @node: in mailbox->senders or ->receivers while joined; mailbox->lock
  * @task: who waits; immutable
- * @sending: which of the two; immutable
- * @msg: what a sender brings (immutable), what a receiver was given
+ * @seat: where, unless it chooses among several mailboxes
+ * @claimed: by mbox_wait_claim()
+ * @sync: a sender that is done when a receiver has its message; immutable
+ * @peek: a receiver that leaves the message where it is; immutable
+ * @least: a receiver that takes the least priority first; immutable
+ * @picky: a receiver that takes messages of @key only; immutable
+ * @key: see @picky
+ * @prio: of a sender; immutable
  * @room: of a receiver: length of the longest message that it takes; after
  *	-EMSGSIZE the length that it would need
+ * @msg: what a sender brings, or is given to fill; what a receiver was given
+ * @mb: the mailbox that served it
+ * @peer: of a synchronous sender: the process that received (a reference)
  * @result: 0 or an error
- * @done: @result, @msg and @room are final, the waiter is not joined
+ * @done: everything is final
  *
- * It lies on its task's stack. The last three and @msg are written under
- * mailbox->lock before @done is, and read after @done was seen.
+ * Those from @room on are written under the lock of the mailbox that serves the
+ * waiter, before @done is, and read after @done was seen.
  */
 struct mbox_waiter {
-	struct list_head node;
 	struct task_struct *task;
-	bool sending;
-	struct mbox_msg *msg;
+	struct mbox_seat seat;
+	bool claimed;
+	bool sync;
+	bool peek;
+	bool least;
+	bool picky;
+	u64 key;
+	u32 prio;
 	size_t room;
+	struct mbox_msg *msg;
+	struct mbox *mb;
+	struct pid *peer;
 	int result;
 	bool done;
 };
 
-/* How many tasks one holding of the lock may release at the most. */
+/* How many tasks are woken after the lock is released; more, under it. */
 #define MBOX_WAKE_BATCH	16
 
 /**
- * struct mbox_wakes - who is to be woken once the lock is released
+ * struct mbox_wakes - what is to be done once the lock is released
  * @nr: length of @tasks
  * @poll: what became possible, for pollers
- * @tasks: references
+ * @tasks: to wake, with references
+ * @dropped: messages to free
  */
 struct mbox_wakes {
 	unsigned int nr;
 	__poll_t poll;
 	struct task_struct *tasks[MBOX_WAKE_BATCH];
+	struct list_head dropped;
 };
 
-static inline void mbox_wakes_init(struct mbox_wakes *wakes)
-{
-	wakes->nr = 0;
-	wakes->poll = 0;
-}
-
-static inline bool mbox_wakes_full(const struct mbox_wakes *wakes)
-{
-	return wakes->nr == MBOX_WAKE_BATCH;
-}
-
-void mbox_wakes_tasks(struct mbox_wakes *wakes);
+void mbox_wakes_init(struct mbox_wakes *wakes);
 void mbox_wakes_flush(struct mbox *mb, struct mbox_wakes *wakes);
 
-void mbox_wait_join(struct mbox *mb, struct mbox_waiter *waiter);
+void mbox_wait_init(struct mbox_waiter *waiter);
+bool mbox_wait_claim(struct mbox_waiter *waiter);
 void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 		      struct mbox_wakes *wakes);
-bool mbox_wait_cancel(struct mbox *mb, struct mbox_waiter *waiter);
-struct mbox_waiter *mbox_wait_first_sender(const struct mbox *mb);
-struct mbox_waiter *mbox_wait_first_receiver(const struct mbox *mb);
-
 int mbox_wait_sleep(struct mbox_waiter *waiter, const struct mbox_patience *patience);
-ktime_t mbox_wait_deadline(u64 user_ns);
+ktime_t mbox_wait_time(u64 user_ns);
 
 #endif /* MBOX_WAIT_H */

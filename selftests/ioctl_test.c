@@ -99,6 +99,10 @@ static void fill_recv(union argument *arg, uint64_t id)
 	arg->recv.buf = (uintptr_t)buffer;
 	arg->recv.size = sizeof(buffer);
 	arg->recv.deadline = 0;
+	arg->recv.match = 0;
+	arg->recv.ids = 0;
+	arg->recv.nr_ids = 0;
+	arg->recv.nth = 0;
 }
 
 static void fill_delete(union argument *arg, uint64_t id)
@@ -137,7 +141,9 @@ FIXTURE_VARIANT_ADD(command, info) {
 FIXTURE_VARIANT_ADD(command, create) {
 	.nr = 1,
 	.size = sizeof(struct mbox_create),
-	.flags = MBOX_CREATE_BIND,
+	.flags = MBOX_CREATE_BIND | MBOX_CREATE_FIXED | MBOX_CREATE_RESERVE |
+		 MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER | MBOX_CREATE_SINGLE |
+		 MBOX_CREATE_PAIR,
 	.fill = fill_create,
 	.outputs = { FIELD(mbox_create, id) },
 };
@@ -153,18 +159,20 @@ FIXTURE_VARIANT_ADD(command, open) {
 FIXTURE_VARIANT_ADD(command, send) {
 	.nr = 3,
 	.size = sizeof(struct mbox_send),
-	.flags = MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT,
+	.flags = MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT | MBOX_SEND_SYNC | MBOX_SEND_EXPIRES,
 	.fill = fill_send,
 };
 
 FIXTURE_VARIANT_ADD(command, recv) {
 	.nr = 4,
 	.size = sizeof(struct mbox_recv),
-	.flags = MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE,
+	.flags = MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE |
+		 MBOX_RECV_PEEK | MBOX_RECV_LEAST | MBOX_RECV_MATCH | MBOX_RECV_CHOICE,
 	.fill = fill_recv,
 	.outputs = {
 		FIELD(mbox_recv, len), FIELD(mbox_recv, seq), FIELD(mbox_recv, prio),
 		FIELD(mbox_recv, pid), FIELD(mbox_recv, uid), FIELD(mbox_recv, gid),
+		FIELD(mbox_recv, tag), FIELD(mbox_recv, from),
 	},
 };
 
@@ -186,6 +194,7 @@ FIXTURE_VARIANT_ADD(command, stat) {
 		FIELD(mbox_stat, bytes_high), FIELD(mbox_stat, msgs),
 		FIELD(mbox_stat, msgs_high), FIELD(mbox_stat, senders),
 		FIELD(mbox_stat, receivers), FIELD(mbox_stat, sent), FIELD(mbox_stat, received),
+		FIELD(mbox_stat, kind), FIELD(mbox_stat, expired),
 	},
 };
 
@@ -497,7 +506,7 @@ TEST_F(table, tells_what_this_kernel_offers)
 {
 	struct mbox_info told = info(self->subject.fd);
 
-	EXPECT_EQ(MBOX_FEATURE_BASE, told.features);
+	EXPECT_EQ(MBOX_FEATURE_BASE | MBOX_FEATURE_MODEL, told.features);
 	EXPECT_EQ(1, told.mailboxes);
 	EXPECT_LT(0, told.limit_msgs);
 	EXPECT_LT(0, told.limit_size);

@@ -41,7 +41,7 @@ FIXTURE_VARIANT_ADD(bound, too_many_messages) {
 };
 
 FIXTURE_VARIANT_ADD(bound, far_too_many_messages) {
-	.attribute = MAX_MSGS, .value = -1, .error = EINVAL,
+	.attribute = MAX_MSGS, .value = -2, .error = EINVAL,
 };
 
 FIXTURE_VARIANT_ADD(bound, empty_messages) {
@@ -85,7 +85,7 @@ FIXTURE_VARIANT_ADD(bound, too_many_bytes) {
 };
 
 FIXTURE_VARIANT_ADD(bound, far_too_many_bytes) {
-	.attribute = MAX_BYTES, .value = -1, .error = EINVAL,
+	.attribute = MAX_BYTES, .value = -2, .error = EINVAL,
 };
 
 FIXTURE_SETUP(bound)

@@ -132,11 +132,12 @@ TEST_F(module, stays_while_a_descriptor_of_a_deleted_mailbox_is_open)
 
 TEST_F(module, is_held_by_nothing_that_failed)
 {
-	struct mbox_create attr = attributes(0, 1);
+	struct mbox_create attr = attributes(1, 1);
 	int fd;
 
 	SKIP_IF_MISSING();
 	fd = device(O_RDWR);
+	attr.max_msgs = 0;
 	EXPECT_EQ(EINVAL, call(fd, MBOX_IOC_CREATE, &attr));
 	attr = attributes(1, 1);
 	set_name(attr.name, "name");

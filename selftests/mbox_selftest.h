@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@
 
 /* For what other processes bring about; the limit is below the harness's. */
 #define WAIT_UNTIL(condition) do {					\
-	int _tries = 10000;						\
+	int _tries = 20000;						\
 									\
 	while (!(condition)) {						\
 		NEED(--_tries && "in time");				\
@@ -203,6 +204,15 @@ static inline int send_bytes(int fd, uint64_t id, const void *buf, uint64_t len,
 	return call(fd, MBOX_IOC_SEND, &arg);
 }
 
+/* A send in every detail; it leaves there which process received. */
+static inline int send_as(int fd, const char *text, struct mbox_send *how)
+{
+	how->buf = (uintptr_t)text;
+	how->len = strlen(text);
+	memset(&how->receiver, POISON, sizeof(how->receiver));
+	return call(fd, MBOX_IOC_SEND, how);
+}
+
 /* Send a text, without its NUL. */
 static inline int post(int fd, uint64_t id, const char *text, uint32_t prio)
 {
@@ -220,29 +230,53 @@ struct letter {
 	char text[128];
 };
 
+/*
+ * Of what a receive tells, every byte; what it is told has to be zero where it
+ * says nothing.
+ */
+static inline void poison_envelope(struct mbox_recv *env)
+{
+	memset(&env->len, POISON,
+	       offsetof(struct mbox_recv, match) - offsetof(struct mbox_recv, len));
+}
+
 static inline int receive_into(int fd, uint64_t id, void *buf, uint64_t size, uint64_t flags,
 			       uint64_t deadline, struct mbox_recv *env)
 {
-	memset(env, POISON, sizeof(*env));
-	env->flags = flags;
-	env->id = id;
-	env->buf = (uintptr_t)buf;
-	env->size = size;
-	env->deadline = deadline;
+	*env = (struct mbox_recv){
+		.flags = flags,
+		.id = id,
+		.buf = (uintptr_t)buf,
+		.size = size,
+		.deadline = deadline,
+	};
+	poison_envelope(env);
 	return call(fd, MBOX_IOC_RECV, env);
 }
 
-static inline int receive(int fd, uint64_t id, uint64_t flags, uint64_t deadline,
-			  struct letter *letter)
+/* A receive in every detail but for the buffer. */
+static inline int receive_as(int fd, struct mbox_recv how, struct letter *letter)
 {
 	size_t size = sizeof(letter->text) - 1;
 	int error;
 
 	memset(letter->text, POISON, sizeof(letter->text));
-	error = receive_into(fd, id, letter->text, size, flags, deadline, &letter->env);
+	letter->env = how;
+	letter->env.buf = (uintptr_t)letter->text;
+	letter->env.size = size;
+	poison_envelope(&letter->env);
+	error = call(fd, MBOX_IOC_RECV, &letter->env);
 	if (!error)
 		letter->text[letter->env.len < size ? letter->env.len : size] = '\0';
 	return error;
+}
+
+static inline int receive(int fd, uint64_t id, uint64_t flags, uint64_t deadline,
+			  struct letter *letter)
+{
+	struct mbox_recv how = { .flags = flags, .id = id, .deadline = deadline };
+
+	return receive_as(fd, how, letter);
 }
 
 static inline int fetch(int fd, uint64_t id, struct letter *letter)
@@ -253,6 +287,15 @@ static inline int fetch(int fd, uint64_t id, struct letter *letter)
 static inline int fetch_and_wait(int fd, uint64_t id, struct letter *letter)
 {
 	return receive(fd, id, 0, 0, letter);
+}
+
+/* What poll(2) says at once, of these events and of those that it always tells. */
+static inline short polled(int fd, short events)
+{
+	struct pollfd pollfd = { .fd = fd, .events = events };
+
+	NEED(poll(&pollfd, 1, 0) >= 0);
+	return pollfd.revents;
 }
 
 /* Memory that children share with the test. */
@@ -287,11 +330,12 @@ static inline void *before_a_hole(size_t size)
 	return memory + whole - size;
 }
 
+/* Nobody can touch it, and it stays so: what is mapped later lies elsewhere. */
 static inline void *unmapped(void)
 {
 	void *memory = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	NEED(memory != MAP_FAILED && !munmap(memory, PAGE));
+	NEED(memory != MAP_FAILED);
 	return memory;
 }
 
@@ -426,6 +470,17 @@ static inline pid_t spawn(void)
 	return child;
 }
 
+/* The same, as the first process of a new pid namespace. */
+static inline pid_t spawn_as_first(void)
+{
+	pid_t child = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, 0UL);
+
+	NEED(child >= 0);
+	if (!child)
+		NEED(!prctl(PR_SET_PDEATHSIG, SIGKILL) && getpid() == 1);
+	return child;
+}
+
 /* Is that process, or thread, asleep? */
 static inline bool sleeps(pid_t pid)
 {
@@ -471,6 +526,38 @@ static inline pid_t spawn_receiver(int fd, uint64_t id, struct letter *letter)
 	if (!child)
 		_exit(fetch_and_wait(fd, id, letter));
 	return child;
+}
+
+/* The same in every detail; what it is told is shared with the test. */
+static inline pid_t spawn_sender_as(int fd, const char *text, struct mbox_send *how)
+{
+	pid_t child = spawn();
+
+	if (!child)
+		_exit(send_as(fd, text, how));
+	return child;
+}
+
+static inline pid_t spawn_receiver_as(int fd, struct mbox_recv how, struct letter *letter)
+{
+	pid_t child = spawn();
+
+	if (!child)
+		_exit(receive_as(fd, how, letter));
+	return child;
+}
+
+static inline void do_nothing(int signal)
+{
+	(void)signal;
+}
+
+/* From now on SIGUSR1 interrupts calls, or with SA_RESTART restarts them. */
+static inline void take_signals(int flags)
+{
+	struct sigaction action = { .sa_handler = do_nothing, .sa_flags = flags };
+
+	NEED(!sigaction(SIGUSR1, &action, NULL));
 }
 
 /* Give up root for good: no capability is left. */

@@ -43,10 +43,11 @@ static bool poisoned(const void *memory, size_t size)
 	return true;
 }
 
-/* Nothing behind @len was written. */
+/* Nothing was written but, perhaps, @len and @from. */
 static bool envelope_untouched(const struct mbox_recv *env)
 {
-	return poisoned(&env->seq, sizeof(*env) - offsetof(struct mbox_recv, seq));
+	return poisoned(&env->seq, offsetof(struct mbox_recv, from) -
+				   offsetof(struct mbox_recv, seq));
 }
 
 TEST_F(recv, takes_the_first_message_and_tells_about_it)

@@ -23,15 +23,46 @@
  * exist in a network namespace. Ids and names are looked up in the network
  * namespace of the calling process; a bound descriptor keeps its mailbox.
  *
- * Order: messages are received by priority, the highest first, and within one
- * priority in the order in which the mailbox accepted them. A message that is
- * handed out and cannot be delivered (the buffer faults) returns to its place
- * in that order.
+ * Order: messages are received by priority, the highest first (or the lowest,
+ * by MBOX_RECV_LEAST), and within one priority in the order in which the
+ * mailbox accepted them. From a mailbox that was created for it, the messages
+ * of one tag or of one sending process can be picked (MBOX_RECV_MATCH). A
+ * message that is handed out and cannot be delivered (the buffer faults)
+ * returns to its place in that order.
  *
- * Capacity: a mailbox holds at most max_msgs messages and max_bytes bytes of
- * payload. A sender that finds no room waits, or gets EAGAIN if it does not
- * block. Waiting senders are admitted by priority, then by arrival; nobody
- * overtakes them. Waiting receivers are served longest waiting first.
+ * Capacity, in messages (max_msgs) and in bytes of payload (max_bytes):
+ *
+ *   bounded      a sender that finds no room waits, or gets EAGAIN if it does
+ *                not block; one of the two bounds may be MBOX_UNBOUNDED
+ *   unbounded    both are MBOX_UNBOUNDED: a sender never waits
+ *   rendezvous   both are 0: the mailbox holds nothing; sender and receiver
+ *                wait for each other, and a sender that does not block gets
+ *                EAGAIN unless a receiver waits already
+ *   reserved     MBOX_CREATE_RESERVE: max_msgs buffers of max_size bytes are
+ *                set aside when the mailbox is made; sending allocates nothing
+ *
+ * What is unbounded still has the system's limit: then ENOBUFS, not a wait.
+ *
+ * Waiting senders are admitted by priority, then by arrival; nobody overtakes
+ * them. A waiting message is served to the longest waiting of the receivers
+ * that it suits.
+ *
+ * Synchronisation: sending is done when the mailbox has the message or, with
+ * MBOX_SEND_SYNC and at every rendezvous, when a receiver has it; that sender
+ * learns which process it was. Until then the sender can take the message back
+ * (by deadline or signal); which of the two came first is decided once. Each
+ * with MBOX_SEND_NONBLOCK means: if that is possible at once.
+ *
+ * Who receives: any process with the right; MBOX_CREATE_SINGLE: one process at
+ * a time, the others wait for their turn to receive; MBOX_CREATE_PAIR: the
+ * first process that sends and the first that receives, until it ends.
+ *
+ * Choice: MBOX_RECV_CHOICE receives one message from whichever of several
+ * mailboxes has one first (Hoare's alternative, Communicating Sequential
+ * Processes, 1978), rendezvous mailboxes included.
+ *
+ * A message with an expiry (MBOX_SEND_EXPIRES) disappears when it passes and is
+ * never delivered later.
  *
  * Rights are those of the calling process at each call, never those of the
  * descriptor. The creator's process owns the mailbox: it may receive, look and
@@ -56,9 +87,12 @@
  *              part is not zero
  *   EACCES     the calling process (for read and write: or the opener of the
  *              descriptor) does not have the right
- *   EAGAIN     it would have to wait, and was asked not to
+ *   EAGAIN     it would have to wait for a message, for room or for a
+ *              receiver, and was asked not to
  *   EBADF      the descriptor is not open for writing (to send) or not open
  *              for reading (to receive)
+ *   EBUSY      another process is receiving from a MBOX_CREATE_SINGLE mailbox,
+ *              and the call was asked not to wait
  *   EEXIST     the name is taken
  *   EFAULT     an address is bad; nothing was sent, nothing was lost
  *   EIDRM      the mailbox existed and is gone, before or during the call
@@ -69,17 +103,24 @@
  *   EISCONN    the descriptor is bound to a mailbox already
  *   EMSGSIZE   sending: the message is longer than max_size; receiving: the
  *              message is longer than the buffer, and stays where it was
+ *   ENOBUFS    an unbounded mailbox holds as much as the system's limit allows
  *   ENOENT     no mailbox has had this id or has this name (and owner)
  *   ENOMEM     the kernel, or the memory cgroup, has no memory for it
  *   ENOSPC     the namespace has as many mailboxes as its limit allows
  *   ENOTCONN   the id is 0 and the descriptor is bound to no mailbox
  *   ENOTTY     there is no such command
+ *   EOPNOTSUPP the mailbox was not created for it
+ *   EPERM      another process has that end of a MBOX_CREATE_PAIR mailbox
+ *   ESRCH      the process to match does not exist
  *   ETIMEDOUT  the deadline passed before anything happened
  *
  * A call that returns an error has changed nothing. Where more than one error
  * applies, arguments come first (E2BIG, EINVAL, EBADF), then the mailbox
- * (ENOTCONN, ENOENT, EIDRM), the right (EACCES), the message (EMSGSIZE,
- * EFAULT, ENOMEM), and last its state (EIDRM, EAGAIN, ETIMEDOUT, EINTR).
+ * (ENOTCONN, ENOENT, EIDRM), the right (EACCES), what it was created for
+ * (EOPNOTSUPP, ESRCH, EPERM), the message (EMSGSIZE, EFAULT, ENOMEM), and last
+ * its state (EIDRM, EBUSY, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR). Two waits come
+ * before the message's bytes are looked at: that for a reserved buffer, and the
+ * one that is over since the message has expired already.
  *
  * Growth
  * ------
@@ -126,14 +167,21 @@ struct mbox_info {
 	__u32 mailboxes;
 };
 
-/* MBOX_IOC_CREATE to MBOX_IOC_STAT, as this header describes them. */
+/* MBOX_IOC_CREATE to MBOX_IOC_STAT: kernel-owned mailboxes. */
 #define MBOX_FEATURE_BASE	(1ULL << 0)
+/*
+ * Every flag of MBOX_IOC_CREATE, _SEND and _RECV in this header: all kinds of
+ * capacity, size, synchronisation, order and receivers.
+ */
+#define MBOX_FEATURE_MODEL	(1ULL << 1)
 
 /**
  * struct mbox_create - make a mailbox (MBOX_IOC_CREATE)
  * @flags: in; MBOX_CREATE_* bits
- * @max_bytes: in; capacity in bytes of payload, @max_size to limit_bytes
- * @max_msgs: in; capacity in messages, 1 to limit_msgs
+ * @max_bytes: in; capacity in bytes of payload, @max_size to limit_bytes;
+ *	MBOX_UNBOUNDED_BYTES; 0 for a rendezvous
+ * @max_msgs: in; capacity in messages, 1 to limit_msgs; MBOX_UNBOUNDED; 0 for a
+ *	rendezvous
  * @max_size: in; the largest message, in bytes, 0 to limit_size
  * @mode: in; who may send (w) and receive (r): bits of 0666, less the umask
  * @reserved: in; must be 0
@@ -156,8 +204,33 @@ struct mbox_create {
 	__u64 id;
 };
 
+/* No bound, for @max_msgs and @max_bytes. */
+#define MBOX_UNBOUNDED		0xffffffffU
+#define MBOX_UNBOUNDED_BYTES	0xffffffffffffffffULL
+
 /* Bind the descriptor to the new mailbox. */
 #define MBOX_CREATE_BIND	(1ULL << 0)
+/* Fixed size: every message has exactly @max_size bytes. */
+#define MBOX_CREATE_FIXED	(1ULL << 1)
+/*
+ * Explicit buffering: memory for @max_msgs messages of @max_size bytes, together
+ * at most limit_bytes, is reserved now. @max_msgs must be a number of 1 or more,
+ * @max_bytes MBOX_UNBOUNDED_BYTES.
+ */
+#define MBOX_CREATE_RESERVE	(1ULL << 2)
+/* Messages can be picked by tag, or by sending process; one of the two. */
+#define MBOX_CREATE_BY_TAG	(1ULL << 3)
+#define MBOX_CREATE_BY_SENDER	(1ULL << 4)
+/*
+ * One process in receive at a time, with all its threads; the others wait for
+ * their turn, first come first served. Not with MBOX_CREATE_PAIR.
+ */
+#define MBOX_CREATE_SINGLE	(1ULL << 5)
+/*
+ * The first process that sends has the sending end, the first that receives the
+ * receiving end; others get EPERM. An end is free again when its process ends.
+ */
+#define MBOX_CREATE_PAIR	(1ULL << 6)
 
 /**
  * struct mbox_open - bind the descriptor to a mailbox (MBOX_IOC_OPEN)
@@ -193,12 +266,19 @@ struct mbox_open {
  * @deadline: in; when to give up waiting for room, with MBOX_SEND_TIMEOUT
  * @prio: in; 0 to MBOX_PRIO_MAX
  * @reserved: in; must be 0
+ * @tag: in; any number, for the receiver and for MBOX_CREATE_BY_TAG
+ * @expires: in; when the message is to disappear, with MBOX_SEND_EXPIRES; a
+ *	sender that still waits then gets ETIMEDOUT
+ * @receiver: out; MBOX_SEND_SYNC and rendezvous: the process that received, as
+ *	the sender's pid namespace sees it, 0 if it cannot
+ * @reserved2: in; must be 0
  *
  * Success means that the mailbox, or a receiver, has the message. After an
- * error nobody has it, or will.
+ * error nobody has it, or will, with one exception: if @receiver cannot be
+ * written, that is not told, for the message is delivered.
  *
  * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EMSGSIZE, EFAULT,
- * ENOMEM, EAGAIN, ETIMEDOUT, EINTR.
+ * ENOMEM, EPERM, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR.
  */
 struct mbox_send {
 	__u64 flags;
@@ -208,12 +288,20 @@ struct mbox_send {
 	__u64 deadline;
 	__u32 prio;
 	__u32 reserved;
+	__u64 tag;
+	__u64 expires;
+	__s32 receiver;
+	__u32 reserved2;
 };
 
-/* EAGAIN instead of waiting for room. */
+/* EAGAIN instead of waiting, for room or for a receiver. */
 #define MBOX_SEND_NONBLOCK	(1ULL << 0)
 /* ETIMEDOUT after @deadline. */
 #define MBOX_SEND_TIMEOUT	(1ULL << 1)
+/* Done when a receiver has the message, not when the mailbox has it. */
+#define MBOX_SEND_SYNC		(1ULL << 2)
+/* The message disappears at @expires. */
+#define MBOX_SEND_EXPIRES	(1ULL << 3)
 
 /**
  * struct mbox_recv - receive a message (MBOX_IOC_RECV)
@@ -223,19 +311,28 @@ struct mbox_send {
  * @size: in; its size in bytes
  * @deadline: in; when to give up waiting, with MBOX_RECV_TIMEOUT
  * @len: out; length of the message in bytes (written with EMSGSIZE, too)
- * @seq: out; sequence number: the mailbox accepted it as its @seq-th message,
- *	beginning with 1
+ * @seq: out; sequence number, ascending from 1 in the order of acceptance; what
+ *	was taken back or expired leaves a gap
  * @prio: out; its priority
  * @pid: out; the sending process as the receiver's pid namespace sees it, 0 if
  *	it cannot
  * @uid: out; the sender's effective user as the receiver's user namespace sees
  *	it, the overflow uid if it cannot
  * @gid: out; likewise its effective group
+ * @tag: out; its tag
+ * @from: out; the mailbox that it comes from (written with EMSGSIZE, too)
+ * @match: in; the tag, or the sending process as the caller's pid namespace
+ *	sees it, with MBOX_RECV_MATCH
+ * @ids: in; address of an array of @nr_ids ids, with MBOX_RECV_CHOICE; @id must
+ *	be 0
+ * @nr_ids: in; 1 to MBOX_CHOICE_MAX
+ * @nth: in; how many messages to pass over, 0 to MBOX_PEEK_MAX, with
+ *	MBOX_RECV_PEEK
  *
- * Output fields are written on success only, but for @len.
+ * Output fields are written on success only, but for @len and @from.
  *
- * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EMSGSIZE, EFAULT,
- * EAGAIN, ETIMEDOUT, EINTR.
+ * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
+ * EMSGSIZE, EFAULT, ENOMEM (choice), EPERM, EBUSY, EAGAIN, ETIMEDOUT, EINTR.
  */
 struct mbox_recv {
 	__u64 flags;
@@ -249,9 +346,15 @@ struct mbox_recv {
 	__s32 pid;
 	__u32 uid;
 	__u32 gid;
+	__u64 tag;
+	__u64 from;
+	__u64 match;
+	__aligned_u64 ids;
+	__u32 nr_ids;
+	__u32 nth;
 };
 
-/* EAGAIN instead of waiting for a message. */
+/* EAGAIN instead of waiting for a message, EBUSY instead of for one's turn. */
 #define MBOX_RECV_NONBLOCK	(1ULL << 0)
 /* ETIMEDOUT after @deadline. */
 #define MBOX_RECV_TIMEOUT	(1ULL << 1)
@@ -260,6 +363,28 @@ struct mbox_recv {
  * its beginning, @len its length, the rest is gone.
  */
 #define MBOX_RECV_TRUNCATE	(1ULL << 2)
+/*
+ * Look at the message and leave it where it is, the first or, passing over @nth,
+ * a later one. A look reserves nothing. A look at a later one never waits, and
+ * goes neither with MBOX_RECV_LEAST nor with MBOX_RECV_MATCH.
+ */
+#define MBOX_RECV_PEEK		(1ULL << 3)
+/* The lowest priority first. */
+#define MBOX_RECV_LEAST		(1ULL << 4)
+/*
+ * Only a message with tag @match, or from process @match, as the mailbox was
+ * created by MBOX_CREATE_BY_TAG or MBOX_CREATE_BY_SENDER, else EOPNOTSUPP.
+ */
+#define MBOX_RECV_MATCH		(1ULL << 5)
+/*
+ * From whichever of several mailboxes has a message first; of those that have
+ * one now, from each equally often. Not with MBOX_RECV_PEEK or MBOX_RECV_MATCH;
+ * EOPNOTSUPP if one of them is MBOX_CREATE_SINGLE.
+ */
+#define MBOX_RECV_CHOICE	(1ULL << 6)
+
+#define MBOX_CHOICE_MAX		64
+#define MBOX_PEEK_MAX		63
 
 /**
  * struct mbox_delete - end a mailbox (MBOX_IOC_DELETE)
@@ -294,10 +419,13 @@ struct mbox_delete {
  * @bytes_high: out; the most there ever was
  * @msgs: out; messages queued
  * @msgs_high: out; the most there ever were
- * @senders: out; calls that wait for room
- * @receivers: out; calls that wait for a message
- * @sent: out; messages accepted so far
+ * @senders: out; calls that wait for room or for a receiver
+ * @receivers: out; calls that wait for a message, or for their turn
+ * @sent: out; messages sent so far
  * @received: out; messages handed out so far
+ * @kind: out; the MBOX_CREATE_* bits it was created with, but for
+ *	MBOX_CREATE_BIND
+ * @expired: out; messages that disappeared at their expiry so far
  *
  * All of them are of one moment. The caller must have some right to the
  * mailbox.
@@ -323,6 +451,8 @@ struct mbox_stat {
 	__u32 receivers;
 	__u64 sent;
 	__u64 received;
+	__u64 kind;
+	__u64 expired;
 };
 
 /*
