@@ -24,14 +24,15 @@ extern "C" {
 
 /**
  * struct mbox_attr - what a mailbox is created with; 0 means the default
- * @max_msgs: capacity in messages, default 64
+ * @max_msgs: capacity in messages, or MBOX_UNBOUNDED; default 64
  * @max_size: largest message in bytes, default 4096
- * @max_bytes: capacity in bytes of payload, default @max_msgs * @max_size,
- *	at most what the kernel allows
+ * @max_bytes: capacity in bytes of payload, or MBOX_UNBOUNDED_BYTES; default
+ *	@max_msgs * @max_size, at most what the kernel allows, without bound if
+ *	@max_msgs is
  * @mode: who may send (w) and receive (r), as in chmod(1), default 0200: the
  *	owner's user may send, and only the creating process may receive.
  *	The umask is applied. MBOX_MODE_NONE for no bit at all.
- * @flags: MBOX_EMPTY_ONLY
+ * @flags: the bits below; mbox(4) has the table of what goes together
  */
 struct mbox_attr {
 	uint32_t max_msgs;
@@ -43,17 +44,34 @@ struct mbox_attr {
 
 /* @mode: nobody has a right but the owner's process. */
 #define MBOX_MODE_NONE	UINT32_C(0x80000000)
+
+/* @flags: every message has exactly @max_size bytes. */
+#define MBOX_FIXED	UINT32_C(0x00000002)
+/* @flags: buffers for @max_msgs messages are reserved now; not with @max_bytes. */
+#define MBOX_RESERVE	UINT32_C(0x00000004)
+/* @flags: messages can be picked by tag, or by sending process; one of the two. */
+#define MBOX_BY_TAG	UINT32_C(0x00000008)
+#define MBOX_BY_SENDER	UINT32_C(0x00000010)
+/* @flags: one process in receive at a time; not with MBOX_PAIR. */
+#define MBOX_SINGLE	UINT32_C(0x00000020)
+/* @flags: for the first process that sends and the first that receives. */
+#define MBOX_PAIR	UINT32_C(0x00000040)
+/* @flags: holds nothing; @max_msgs and @max_bytes must be 0 and mean 0. */
+#define MBOX_RENDEZVOUS	UINT32_C(0x40000000)
 /* @flags: messages have no bytes; @max_size must be 0 and means 0. */
-#define MBOX_EMPTY_ONLY	UINT32_C(0x00000001)
+#define MBOX_EMPTY_ONLY	UINT32_C(0x80000000)
 
 /**
  * struct mbox_envelope - what a receiver learns besides the bytes
  * @len: length of the message in bytes, also when it was cut or did not fit
- * @seq: the mailbox accepted it as its seq-th message, beginning with 1
+ * @seq: sequence number, ascending from 1 in the order of acceptance; what was
+ *	taken back or expired leaves a gap
  * @prio: its priority, 0 to MBOX_PRIO_MAX
  * @pid: the sending process, 0 if it cannot be seen from here
  * @uid: its effective user
  * @gid: its effective group
+ * @tag: the number that the sender gave it
+ * @from: id of the mailbox it comes from, also when it did not fit
  * @reserved: 0; for later versions
  */
 struct mbox_envelope {
@@ -63,13 +81,64 @@ struct mbox_envelope {
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
-	uint64_t reserved[12];
+	uint64_t tag;
+	uint64_t from;
+	uint64_t reserved[10];
 };
 
-/* For mbox_send() and mbox_recv(): EAGAIN instead of waiting. */
-#define MBOX_NONBLOCK	0x1
-/* For mbox_recv(): take a message that is longer than the buffer, and cut it. */
-#define MBOX_TRUNCATE	0x2
+/* To send and to receive: EAGAIN (or EBUSY) instead of waiting. */
+#define MBOX_NONBLOCK	0x01
+/* To receive: take a message that is longer than the buffer, and cut it. */
+#define MBOX_TRUNCATE	0x02
+/* To send: done when a receiver has the message, not when the mailbox has it. */
+#define MBOX_SYNC	0x04
+/* To receive: look at the message and leave it. Not to choose. */
+#define MBOX_PEEK	0x08
+/* To receive: the lowest priority first. */
+#define MBOX_LEAST	0x10
+/* For mbox_recv_with(): only a message with this tag, or from this process. */
+#define MBOX_MATCH	0x20
+
+/**
+ * struct mbox_send_options - how to send; 0 and NULL mean the default
+ * @flags: bits of MBOX_NONBLOCK and MBOX_SYNC
+ * @prio: 0, the default, to MBOX_PRIO_MAX, the highest
+ * @deadline: when to stop waiting for room or for a receiver, on
+ *	CLOCK_MONOTONIC; default: never
+ * @expires: when the message is to disappear, likewise; default: never
+ * @tag: any number, for the receiver, and to be picked by (MBOX_BY_TAG)
+ * @receiver: where the process that received goes, 0 if it cannot be seen from
+ *	here or, without MBOX_SYNC or a rendezvous, is not known
+ * @reserved: must be 0
+ */
+struct mbox_send_options {
+	int flags;
+	unsigned int prio;
+	const struct timespec *deadline;
+	const struct timespec *expires;
+	uint64_t tag;
+	pid_t *receiver;
+	uint64_t reserved[8];
+};
+
+/**
+ * struct mbox_recv_options - how to receive; 0 and NULL mean the default
+ * @flags: bits of MBOX_NONBLOCK, MBOX_TRUNCATE, MBOX_PEEK, MBOX_LEAST and
+ *	MBOX_MATCH
+ * @nth: how many messages to pass over, 0 to MBOX_PEEK_MAX, with MBOX_PEEK; if it
+ *	is not 0, the call does not wait
+ * @deadline: when to stop waiting for a message or for one's turn, on
+ *	CLOCK_MONOTONIC; default: never
+ * @match: with MBOX_MATCH, the tag (MBOX_BY_TAG) or the process (MBOX_BY_SENDER)
+ * @reserved: must be 0
+ */
+struct mbox_recv_options {
+	int flags;
+	unsigned int nth;
+	const struct timespec *deadline;
+	uint64_t match;
+	uint64_t reserved[8];
+};
 
 /**
  * mbox_create() - make a mailbox and bind a new descriptor to it
@@ -116,15 +185,28 @@ int mbox_open_id(uint64_t id, int oflag);
  * @buf: the message
  * @len: its length in bytes, 0 to the mailbox's max_size
  * @prio: 0 to MBOX_PRIO_MAX, the highest
- * @flags: 0 or MBOX_NONBLOCK
- * @deadline: when to stop waiting for room, on CLOCK_MONOTONIC, or NULL: never
+ * @flags: bits of MBOX_NONBLOCK and MBOX_SYNC
+ * @deadline: when to stop waiting, on CLOCK_MONOTONIC, or NULL: never
  *
- * Return: 0, and the mailbox or a receiver has the message. Errors: EBADF,
- * EINVAL, ENOTCONN, EIDRM, EACCES, EMSGSIZE, EFAULT, ENOMEM, EAGAIN, ETIMEDOUT,
- * EINTR; nobody has it then.
+ * Return: 0, and the mailbox has the message or, with MBOX_SYNC and at a
+ * rendezvous, a receiver. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES,
+ * EMSGSIZE, EFAULT, ENOMEM, EPERM, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR; nobody has
+ * it then, or will.
  */
 int mbox_send(int fd, const void *buf, size_t len, unsigned int prio, int flags,
 	      const struct timespec *deadline);
+
+/**
+ * mbox_send_with() - send a message, with every choice there is
+ * @fd: bound descriptor, open for writing
+ * @buf: the message
+ * @len: its length in bytes
+ * @options: how to send it, or NULL for the defaults
+ *
+ * Return and errors: as mbox_send(); *@options->receiver is written on success.
+ */
+int mbox_send_with(int fd, const void *buf, size_t len,
+		   const struct mbox_send_options *options);
 
 /**
  * mbox_recv() - receive a message
@@ -132,16 +214,48 @@ int mbox_send(int fd, const void *buf, size_t len, unsigned int prio, int flags,
  * @buf: where the message goes
  * @size: size of @buf in bytes
  * @envelope: where the rest of it goes, or NULL
- * @flags: bits of MBOX_NONBLOCK and MBOX_TRUNCATE
- * @deadline: when to stop waiting for a message, on CLOCK_MONOTONIC, or NULL:
- *	never
+ * @flags: bits of MBOX_NONBLOCK, MBOX_TRUNCATE, MBOX_PEEK and MBOX_LEAST
+ * @deadline: when to stop waiting, on CLOCK_MONOTONIC, or NULL: never
  *
  * Return: how many bytes of @buf were written; 0 is an empty message. Errors:
- * EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EFAULT, EAGAIN, ETIMEDOUT, EINTR, and
- * EMSGSIZE: @envelope->len bytes are needed; the message stays.
+ * EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EFAULT, EPERM, EBUSY, EAGAIN, ETIMEDOUT,
+ * EINTR, and EMSGSIZE: @envelope->len bytes are needed; the message stays.
  */
 ssize_t mbox_recv(int fd, void *buf, size_t size, struct mbox_envelope *envelope,
 		  int flags, const struct timespec *deadline);
+
+/**
+ * mbox_recv_with() - receive a message, with every choice there is
+ * @fd: bound descriptor, open for reading
+ * @buf: where the message goes
+ * @size: size of @buf in bytes
+ * @envelope: where the rest of it goes, or NULL
+ * @options: how to receive it, or NULL for the defaults
+ *
+ * Return and errors: as mbox_recv(); with MBOX_MATCH also EOPNOTSUPP, ESRCH.
+ */
+ssize_t mbox_recv_with(int fd, void *buf, size_t size, struct mbox_envelope *envelope,
+		       const struct mbox_recv_options *options);
+
+/**
+ * mbox_choose() - receive from whichever of several mailboxes has a message first
+ * @fd: any descriptor of /dev/mbox that is open for reading, bound or not
+ *	(mbox_device()); it remembers which mailbox was served, so that each gets
+ *	its turn
+ * @ids: the ids of the mailboxes
+ * @nr: how many, 1 to MBOX_CHOICE_MAX
+ * @buf: where the message goes
+ * @size: size of @buf in bytes
+ * @envelope: where the rest of it goes, or NULL; @envelope->from tells which it was
+ * @flags: bits of MBOX_NONBLOCK, MBOX_TRUNCATE and MBOX_LEAST
+ * @deadline: when to stop waiting, on CLOCK_MONOTONIC, or NULL: never
+ *
+ * Return and errors: as mbox_recv(), but for ENOTCONN and EBUSY; ENOENT, ENOMEM;
+ * EOPNOTSUPP if one of them is MBOX_SINGLE.
+ */
+ssize_t mbox_choose(int fd, const uint64_t *ids, unsigned int nr, void *buf, size_t size,
+		    struct mbox_envelope *envelope, int flags,
+		    const struct timespec *deadline);
 
 /**
  * mbox_delete() - end the mailbox; everybody who uses it is told EIDRM
@@ -174,7 +288,8 @@ int mbox_next(int fd, uint64_t id, struct mbox_stat *stat);
 /**
  * mbox_device() - a descriptor of /dev/mbox that is bound to no mailbox
  *
- * For mbox_next() and mbox_getinfo(); close-on-exec. Return: the descriptor.
+ * For mbox_next(), mbox_getinfo() and mbox_choose(); open for reading,
+ * close-on-exec. Return: the descriptor.
  * Errors: those of open(2).
  */
 int mbox_device(void);
@@ -193,7 +308,7 @@ int mbox_getinfo(int fd, struct mbox_info *info);
  * @deadline: where it goes
  * @nanoseconds: how far away
  *
- * Return: @deadline, for mbox_send() and mbox_recv().
+ * Return: @deadline, for whatever takes one.
  */
 struct timespec *mbox_deadline(struct timespec *deadline, uint64_t nanoseconds);
 

@@ -65,42 +65,60 @@ static int default_bytes(int fd, struct mbox_create *create)
 	return 0;
 }
 
-static int fill_create(struct mbox_create *create, const struct mbox_attr *attr)
-{
-	static const struct mbox_attr defaults;
+/* Those whose bits are the kernel's. */
+#define KERNEL_FLAGS	(MBOX_FIXED | MBOX_RESERVE | MBOX_BY_TAG | MBOX_BY_SENDER | \
+			 MBOX_SINGLE | MBOX_PAIR)
+_Static_assert(KERNEL_FLAGS == (MBOX_CREATE_FIXED | MBOX_CREATE_RESERVE |
+				MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER |
+				MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR), "bits differ");
 
-	if (!attr)
-		attr = &defaults;
-	if (attr->flags & ~MBOX_EMPTY_ONLY)
+static int check_attr(const struct mbox_attr *attr)
+{
+	if (attr->flags & ~(KERNEL_FLAGS | MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY))
 		return fail(EINVAL);
 	if ((attr->flags & MBOX_EMPTY_ONLY) && attr->max_size)
 		return fail(EINVAL);
+	if ((attr->flags & MBOX_RENDEZVOUS) && (attr->max_msgs || attr->max_bytes))
+		return fail(EINVAL);
+	return 0;
+}
 
-	create->max_msgs = attr->max_msgs ? attr->max_msgs : 64;
-	create->max_size = attr->max_size ? attr->max_size : 4096;
-	if (attr->flags & MBOX_EMPTY_ONLY)
-		create->max_size = 0;
+static void fill_create(struct mbox_create *create, const struct mbox_attr *attr)
+{
+	create->flags |= attr->flags & KERNEL_FLAGS;
+	if (!(attr->flags & MBOX_RENDEZVOUS))
+		create->max_msgs = attr->max_msgs ? attr->max_msgs : 64;
+	if (!(attr->flags & MBOX_EMPTY_ONLY))
+		create->max_size = attr->max_size ? attr->max_size : 4096;
+
 	create->max_bytes = attr->max_bytes;
+	if (!attr->max_bytes &&
+	    (attr->flags & MBOX_RESERVE || attr->max_msgs == MBOX_UNBOUNDED))
+		create->max_bytes = MBOX_UNBOUNDED_BYTES;
+
 	create->mode = attr->mode ? attr->mode : 0200;
 	if (attr->mode == MBOX_MODE_NONE)
 		create->mode = 0;
-	return 0;
 }
 
 int mbox_create(const char *name, const struct mbox_attr *attr, int oflag)
 {
+	static const struct mbox_attr defaults;
 	struct mbox_create create = { .flags = MBOX_CREATE_BIND };
 	int fd;
 
+	if (!attr)
+		attr = &defaults;
 	if (oflag & ~OFLAGS)
 		return fail(EINVAL);
-	if (copy_name(create.name, name) || fill_create(&create, attr))
+	if (copy_name(create.name, name) || check_attr(attr))
 		return -1;
+	fill_create(&create, attr);
 
 	fd = open_device(O_RDWR | oflag);
 	if (fd < 0)
 		return -1;
-	if (!create.max_bytes && default_bytes(fd, &create))
+	if (create.max_msgs && !create.max_bytes && default_bytes(fd, &create))
 		return close_and_fail(fd);
 	if (ioctl(fd, MBOX_IOC_CREATE, &create))
 		return close_and_fail(fd);

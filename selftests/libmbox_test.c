@@ -158,9 +158,13 @@ TEST_F(create, for_empty_messages_only)
 
 TEST_F(create, rejects_unknown_flags)
 {
-	struct mbox_attr attr = { .flags = MBOX_EMPTY_ONLY << 1 };
+	for (uint32_t known = MBOX_FIXED | MBOX_RESERVE | MBOX_BY_TAG | MBOX_BY_SENDER |
+			      MBOX_SINGLE | MBOX_PAIR | MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY,
+	     flag = 1; flag; flag <<= 1) {
+		struct mbox_attr attr = { .flags = flag };
 
-	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+		EXPECT_EQ(known & flag ? 0 : EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+	}
 	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, NULL, O_APPEND)));
 	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, NULL, O_WRONLY)));
 	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, NULL, O_RDWR | O_CLOEXEC)));
@@ -179,6 +183,120 @@ TEST_F(create, passes_on_nonblock_and_cloexec)
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_NONBLOCK);
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+}
+
+/* What the attributes become, and what the library or the kernel refuses. */
+FIXTURE(kind) {
+};
+
+FIXTURE_VARIANT(kind) {
+	struct mbox_attr attr;
+	int error;
+	uint32_t max_msgs;
+	uint64_t max_bytes;
+};
+
+FIXTURE_VARIANT_ADD(kind, rendezvous_holds_nothing) {
+	.attr = { .flags = MBOX_RENDEZVOUS },
+};
+
+FIXTURE_VARIANT_ADD(kind, rendezvous_combines) {
+	.attr = { .flags = MBOX_RENDEZVOUS | MBOX_FIXED | MBOX_BY_SENDER | MBOX_PAIR },
+};
+
+FIXTURE_VARIANT_ADD(kind, rendezvous_may_be_for_empty_messages) {
+	.attr = { .flags = MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY },
+};
+
+FIXTURE_VARIANT_ADD(kind, rendezvous_takes_no_messages) {
+	.attr = { .flags = MBOX_RENDEZVOUS, .max_msgs = 1 },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(kind, rendezvous_takes_no_bytes) {
+	.attr = { .flags = MBOX_RENDEZVOUS, .max_bytes = 4096 },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(kind, rendezvous_reserves_nothing) {
+	.attr = { .flags = MBOX_RENDEZVOUS | MBOX_RESERVE },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(kind, reserve_has_no_bound_in_bytes) {
+	.attr = { .flags = MBOX_RESERVE },
+	.max_msgs = 64,
+	.max_bytes = MBOX_UNBOUNDED_BYTES,
+};
+
+FIXTURE_VARIANT_ADD(kind, reserve_combines) {
+	.attr = { .flags = MBOX_RESERVE | MBOX_FIXED | MBOX_BY_TAG | MBOX_SINGLE, .max_msgs = 3 },
+	.max_msgs = 3,
+	.max_bytes = MBOX_UNBOUNDED_BYTES,
+};
+
+FIXTURE_VARIANT_ADD(kind, reserve_takes_no_bytes) {
+	.attr = { .flags = MBOX_RESERVE, .max_bytes = 64 * 4096 },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(kind, reserve_is_bounded) {
+	.attr = { .flags = MBOX_RESERVE, .max_msgs = MBOX_UNBOUNDED },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(kind, unbounded_messages_make_unbounded_bytes) {
+	.attr = { .max_msgs = MBOX_UNBOUNDED },
+	.max_msgs = MBOX_UNBOUNDED,
+	.max_bytes = MBOX_UNBOUNDED_BYTES,
+};
+
+FIXTURE_VARIANT_ADD(kind, unbounded_messages_go_with_bounded_bytes) {
+	.attr = { .max_msgs = MBOX_UNBOUNDED, .max_bytes = 8192 },
+	.max_msgs = MBOX_UNBOUNDED,
+	.max_bytes = 8192,
+};
+
+FIXTURE_VARIANT_ADD(kind, unbounded_bytes_go_with_bounded_messages) {
+	.attr = { .max_bytes = MBOX_UNBOUNDED_BYTES },
+	.max_msgs = 64,
+	.max_bytes = MBOX_UNBOUNDED_BYTES,
+};
+
+FIXTURE_VARIANT_ADD(kind, by_tag_and_by_sender_is_too_much) {
+	.attr = { .flags = MBOX_BY_TAG | MBOX_BY_SENDER },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(kind, single_and_pair_is_too_much) {
+	.attr = { .flags = MBOX_SINGLE | MBOX_PAIR },
+	.error = EINVAL,
+};
+
+FIXTURE_SETUP(kind)
+{
+	begin();
+}
+
+FIXTURE_TEARDOWN(kind)
+{
+	sweep();
+}
+
+TEST_F(kind, is_as_documented)
+{
+	const struct mbox_attr *attr = &variant->attr;
+	int fd = mbox_create(NULL, attr, 0);
+	struct mbox_stat stat;
+
+	ASSERT_EQ(variant->error, error_of(fd));
+	if (variant->error)
+		return;
+	stat = stat_of(fd);
+	EXPECT_EQ(variant->max_msgs, stat.max_msgs);
+	EXPECT_EQ(variant->max_bytes, stat.max_bytes);
+	EXPECT_EQ(attr->flags & MBOX_EMPTY_ONLY ? 0 : 4096, stat.max_size);
+	EXPECT_EQ(attr->flags & ~(MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY), stat.kind);
 }
 
 FIXTURE(mode) {
@@ -294,7 +412,7 @@ TEST_F(mailbox, may_have_a_name_of_63_bytes)
 /* Each in its own words, and none leaves a descriptor open. */
 TEST_F(mailbox, fails_to_open_without_a_trace)
 {
-	struct mbox_attr too_many = { .max_msgs = UINT32_MAX };
+	struct mbox_attr too_many = { .max_msgs = UINT32_MAX - 1 };
 	int other = mbox_create(NULL, NULL, 0);
 	int next = next_descriptor();
 	uint64_t gone;
@@ -374,6 +492,8 @@ TEST_F(mailbox, envelope_tells_all_of_a_message)
 	EXPECT_EQ(child, envelope.pid);
 	EXPECT_EQ(1234, envelope.uid);
 	EXPECT_EQ(5678, envelope.gid);
+	EXPECT_EQ(0, envelope.tag);
+	EXPECT_EQ(self->id, envelope.from);
 	EXPECT_TRUE(all_bytes_are(envelope.reserved, 0, sizeof(envelope.reserved)));
 }
 
@@ -386,8 +506,9 @@ TEST_F(mailbox, message_that_is_too_long_tells_its_length_and_stays)
 	memset(&envelope, POISON, sizeof(envelope));
 	EXPECT_EQ(EMSGSIZE, error_of(mbox_recv(self->fd, text, 4, &envelope, 0, NULL)));
 	EXPECT_EQ(6, envelope.len);
-	EXPECT_TRUE(all_bytes_are(&envelope.seq, POISON,
-				  sizeof(envelope) - offsetof(struct mbox_envelope, seq)));
+	EXPECT_EQ(self->id, envelope.from);
+	EXPECT_TRUE(all_bytes_are(&envelope.seq, POISON, offsetof(struct mbox_envelope, from) -
+				  offsetof(struct mbox_envelope, seq)));
 	EXPECT_EQ(EMSGSIZE, error_of(mbox_recv(self->fd, text, 4, NULL, 0, NULL)));
 	EXPECT_EQ(1, stat_of(self->fd).msgs);
 }
@@ -425,19 +546,230 @@ TEST_F(mailbox, nonblock_flag_and_priority_reach_the_kernel)
 	EXPECT_EQ(2, stat_of(self->fd).sent);
 }
 
-/* MBOX_TRUNCATE has the number of another flag in the kernel's send. */
+/* A flag of the one call may have the number of another flag in the other. */
 TEST_F(mailbox, unknown_flags_are_rejected)
 {
+	const int sends = MBOX_NONBLOCK | MBOX_SYNC;
+	const int chooses = MBOX_NONBLOCK | MBOX_TRUNCATE | MBOX_LEAST;
+	const int receives = chooses | MBOX_PEEK;
 	char text[4];
 
-	EXPECT_EQ(EINVAL, error_of(mbox_send(self->fd, "x", 1, 0, MBOX_TRUNCATE, NULL)));
-	EXPECT_EQ(EINVAL, error_of(mbox_send(self->fd, "x", 1, 0, 4, NULL)));
-	EXPECT_EQ(EINVAL, error_of(mbox_send(self->fd, "x", 1, 0, INT_MIN, NULL)));
-	EXPECT_EQ(0, stat_of(self->fd).sent);
 	ASSERT_EQ(0, mbox_send(self->fd, "x", 1, 0, 0, NULL));
-	EXPECT_EQ(EINVAL, error_of(mbox_recv(self->fd, text, 4, NULL, 4, NULL)));
-	EXPECT_EQ(EINVAL, error_of(mbox_recv(self->fd, text, 4, NULL, INT_MIN, NULL)));
+	for (int bit = 0; bit < 32; bit++) {
+		int flag = 1U << bit;
+		struct mbox_send_options send = { .flags = flag };
+		struct mbox_recv_options recv = { .flags = flag };
+
+		if (!(flag & sends)) {
+			EXPECT_EQ(EINVAL, error_of(mbox_send(self->fd, "x", 1, 0, flag, NULL)));
+			EXPECT_EQ(EINVAL, error_of(mbox_send_with(self->fd, "x", 1, &send)));
+		}
+		if (!(flag & receives))
+			EXPECT_EQ(EINVAL, error_of(mbox_recv(self->fd, text, 4, NULL, flag, NULL)));
+		if (!(flag & (receives | MBOX_MATCH)))
+			EXPECT_EQ(EINVAL, error_of(mbox_recv_with(self->fd, text, 4, NULL, &recv)));
+		if (!(flag & chooses))
+			EXPECT_EQ(EINVAL, error_of(mbox_choose(self->fd, &self->id, 1, text, 4,
+							       NULL, flag, NULL)));
+	}
 	EXPECT_EQ(1, stat_of(self->fd).msgs);
+	EXPECT_EQ(1, stat_of(self->fd).sent);
+}
+
+TEST_F(mailbox, options_have_a_reserve_that_must_be_0)
+{
+	struct mbox_send_options send = { 0 };
+	struct mbox_recv_options recv = { 0 };
+	char text[4];
+
+	for (size_t i = 0; i < sizeof(send.reserved) / sizeof(send.reserved[0]); i++) {
+		send.reserved[i] = 1;
+		EXPECT_EQ(EINVAL, error_of(mbox_send_with(self->fd, "x", 1, &send)));
+		send.reserved[i] = 0;
+	}
+	ASSERT_EQ(0, mbox_send_with(self->fd, "x", 1, &send));
+	for (size_t i = 0; i < sizeof(recv.reserved) / sizeof(recv.reserved[0]); i++) {
+		recv.reserved[i] = 1;
+		EXPECT_EQ(EINVAL, error_of(mbox_recv_with(self->fd, text, 4, NULL, &recv)));
+		recv.reserved[i] = 0;
+	}
+	EXPECT_EQ(1, mbox_recv_with(self->fd, text, 4, NULL, &recv));
+}
+
+TEST_F(mailbox, options_may_be_null)
+{
+	struct mbox_envelope envelope;
+	char text[4];
+
+	ASSERT_EQ(0, mbox_send_with(self->fd, "x", 1, NULL));
+	ASSERT_EQ(1, mbox_recv_with(self->fd, text, 4, &envelope, NULL));
+	EXPECT_EQ(0, envelope.prio);
+	EXPECT_EQ(0, envelope.tag);
+}
+
+TEST_F(mailbox, options_reach_the_message)
+{
+	struct mbox_send_options options = { .prio = 9, .tag = UINT64_MAX };
+	struct mbox_envelope envelope;
+	char text[4];
+
+	ASSERT_EQ(0, mbox_send_with(self->fd, "x", 1, &options));
+	ASSERT_EQ(1, mbox_recv(self->fd, text, 4, &envelope, 0, NULL));
+	EXPECT_EQ(9, envelope.prio);
+	EXPECT_EQ(UINT64_MAX, envelope.tag);
+}
+
+/* Full or empty, so that each would have to wait. */
+TEST_F(mailbox, options_bound_the_wait)
+{
+	struct timespec past = { 0, 0 }, wrong = { 0, -1 };
+	struct mbox_send_options send = { .flags = MBOX_NONBLOCK };
+	struct mbox_recv_options recv = { .flags = MBOX_NONBLOCK };
+	char text[4];
+
+	EXPECT_EQ(EAGAIN, error_of(mbox_recv_with(self->fd, text, 4, NULL, &recv)));
+	recv = (struct mbox_recv_options){ .deadline = &past };
+	EXPECT_EQ(ETIMEDOUT, error_of(mbox_recv_with(self->fd, text, 4, NULL, &recv)));
+	recv.deadline = &wrong;
+	EXPECT_EQ(EINVAL, error_of(mbox_recv_with(self->fd, text, 4, NULL, &recv)));
+
+	ASSERT_EQ(0, mbox_send(self->fd, "x", 1, 0, 0, NULL));
+	ASSERT_EQ(0, mbox_send(self->fd, "x", 1, 0, 0, NULL));
+	EXPECT_EQ(EAGAIN, error_of(mbox_send_with(self->fd, "x", 1, &send)));
+	send = (struct mbox_send_options){ .deadline = &past };
+	EXPECT_EQ(ETIMEDOUT, error_of(mbox_send_with(self->fd, "x", 1, &send)));
+	send.deadline = &wrong;
+	EXPECT_EQ(EINVAL, error_of(mbox_send_with(self->fd, "x", 1, &send)));
+	send = (struct mbox_send_options){ .expires = &wrong };
+	EXPECT_EQ(EINVAL, error_of(mbox_send_with(self->fd, "x", 1, &send)));
+}
+
+TEST_F(mailbox, sync_tells_who_received)
+{
+	pid_t receiver = -1;
+	struct mbox_send_options options = { .flags = MBOX_SYNC, .receiver = &receiver };
+	pid_t child = spawn();
+	char text[4];
+
+	if (!child)
+		_exit(error_of(mbox_recv(self->fd, text, 4, NULL, 0, NULL)));
+	EXPECT_EQ(0, mbox_send_with(self->fd, "x", 1, &options));
+	EXPECT_EQ(child, receiver);
+	ASSERT_EQ(0, join(child));
+
+	/* Nobody waits now, and the message is taken back. */
+	receiver = -1;
+	options.flags |= MBOX_NONBLOCK;
+	EXPECT_EQ(EAGAIN, error_of(mbox_send_with(self->fd, "x", 1, &options)));
+	EXPECT_EQ(EAGAIN, error_of(mbox_send(self->fd, "x", 1, 0, MBOX_SYNC | MBOX_NONBLOCK, NULL)));
+	EXPECT_EQ(-1, receiver);
+	EXPECT_EQ(0, stat_of(self->fd).msgs);
+
+	options.flags = 0;
+	EXPECT_EQ(0, mbox_send_with(self->fd, "x", 1, &options));
+	EXPECT_EQ(0, receiver);
+}
+
+TEST_F(mailbox, message_disappears_when_it_expires)
+{
+	struct timespec end;
+	struct mbox_send_options options = { .expires = mbox_deadline(&end, 20 * MSEC) };
+	char text[4];
+
+	ASSERT_EQ(0, mbox_send_with(self->fd, "x", 1, &options));
+	WAIT_UNTIL(stat_of(self->fd).expired == 1);
+	EXPECT_EQ(EAGAIN, error_of(mbox_recv(self->fd, text, 4, NULL, MBOX_NONBLOCK, NULL)));
+	EXPECT_EQ(ETIMEDOUT, error_of(mbox_send_with(self->fd, "x", 1, &options)));
+}
+
+TEST_F(mailbox, peek_looks_and_least_turns_the_order)
+{
+	struct mbox_recv_options second = { .flags = MBOX_PEEK, .nth = 1 };
+	char text[2] = "";
+
+	ASSERT_EQ(0, mbox_send(self->fd, "h", 1, 3, 0, NULL));
+	ASSERT_EQ(0, mbox_send(self->fd, "l", 1, 2, 0, NULL));
+	ASSERT_EQ(1, mbox_recv(self->fd, text, 1, NULL, MBOX_PEEK, NULL));
+	EXPECT_STREQ("h", text);
+	ASSERT_EQ(1, mbox_recv_with(self->fd, text, 1, NULL, &second));
+	EXPECT_STREQ("l", text);
+	second.nth = 2;
+	EXPECT_EQ(EAGAIN, error_of(mbox_recv_with(self->fd, text, 1, NULL, &second)));
+	second.flags = 0;
+	EXPECT_EQ(EINVAL, error_of(mbox_recv_with(self->fd, text, 1, NULL, &second)));
+	EXPECT_EQ(2, stat_of(self->fd).msgs);
+	text[0] = '-';
+	ASSERT_EQ(1, mbox_recv(self->fd, text, 1, NULL, MBOX_LEAST, NULL));
+	EXPECT_STREQ("l", text);
+	ASSERT_EQ(1, mbox_recv(self->fd, text, 1, NULL, 0, NULL));
+	EXPECT_STREQ("h", text);
+}
+
+TEST_F(mailbox, match_picks_by_tag_or_sender)
+{
+	struct mbox_attr attr = { .mode = 0600, .flags = MBOX_BY_TAG };
+	struct mbox_send_options tagged = { .tag = 7 };
+	struct mbox_recv_options options = { .flags = MBOX_MATCH | MBOX_NONBLOCK, .match = 7 };
+	int fd = mbox_create(NULL, &attr, 0);
+	char text[2] = "";
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(EOPNOTSUPP, error_of(mbox_recv_with(self->fd, text, 1, NULL, &options)));
+	ASSERT_EQ(0, mbox_send(fd, "0", 1, 0, 0, NULL));
+	ASSERT_EQ(0, mbox_send_with(fd, "7", 1, &tagged));
+	ASSERT_EQ(1, mbox_recv_with(fd, text, 1, NULL, &options));
+	EXPECT_STREQ("7", text);
+	EXPECT_EQ(EAGAIN, error_of(mbox_recv_with(fd, text, 1, NULL, &options)));
+
+	attr.flags = MBOX_BY_SENDER;
+	fd = mbox_create(NULL, &attr, 0);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, mbox_send(fd, "m", 1, 0, 0, NULL));
+	options.match = 1;
+	EXPECT_EQ(getpid() == 1 ? 0 : EAGAIN, error_of(mbox_recv_with(fd, text, 1, NULL, &options)));
+	options.match = getpid();
+	ASSERT_EQ(1, mbox_recv_with(fd, text, 1, NULL, &options));
+	EXPECT_STREQ("m", text);
+}
+
+TEST_F(mailbox, choice_takes_one_message_and_tells_from_where)
+{
+	struct mbox_attr attr = { .mode = 0600, .flags = MBOX_RENDEZVOUS };
+	int other = mbox_create(NULL, &attr, 0);
+	int chooser = mbox_device();
+	struct mbox_envelope envelope;
+	uint64_t ids[2] = { self->id };
+	struct timespec past = { 0, 0 };
+	char text[2] = "";
+	pid_t child;
+
+	ASSERT_LE(0, other);
+	ASSERT_LE(0, chooser);
+	ids[1] = stat_of(other).id;
+	EXPECT_EQ(EAGAIN, error_of(mbox_choose(chooser, ids, 2, text, 1, NULL, MBOX_NONBLOCK, NULL)));
+	EXPECT_EQ(ETIMEDOUT, error_of(mbox_choose(chooser, ids, 2, text, 1, NULL, 0, &past)));
+	EXPECT_EQ(EINVAL, error_of(mbox_choose(chooser, ids, 0, text, 1, NULL, 0, NULL)));
+
+	ASSERT_EQ(0, mbox_send(self->fd, "l", 1, 1, 0, NULL));
+	ASSERT_EQ(0, mbox_send(self->fd, "high", 4, 2, 0, NULL));
+	memset(&envelope, POISON, sizeof(envelope));
+	EXPECT_EQ(EMSGSIZE, error_of(mbox_choose(chooser, ids, 2, text, 1, &envelope, 0, NULL)));
+	EXPECT_EQ(4, envelope.len);
+	EXPECT_EQ(self->id, envelope.from);
+	ASSERT_EQ(1, mbox_choose(chooser, ids, 2, text, 1, &envelope, MBOX_LEAST, NULL));
+	EXPECT_STREQ("l", text);
+	ASSERT_EQ(1, mbox_choose(chooser, ids, 2, text, 1, &envelope, MBOX_TRUNCATE, NULL));
+	EXPECT_STREQ("h", text);
+	EXPECT_EQ(4, envelope.len);
+
+	child = spawn();
+	if (!child)
+		_exit(error_of(mbox_send(other, "r", 1, 0, 0, NULL)));
+	ASSERT_EQ(1, mbox_choose(chooser, ids, 2, text, 1, &envelope, 0, NULL));
+	EXPECT_STREQ("r", text);
+	EXPECT_EQ(ids[1], envelope.from);
+	EXPECT_EQ(child, envelope.pid);
+	EXPECT_EQ(0, join(child));
 }
 
 TEST_F(mailbox, success_leaves_errno)
@@ -766,9 +1098,10 @@ TEST(distance_may_be_the_largest_number)
 TEST(shared_library_exports_one_version)
 {
 	static const char *const names[] = {
-		"mbox_create", "mbox_deadline", "mbox_delete", "mbox_device",
+		"mbox_choose", "mbox_create", "mbox_deadline", "mbox_delete", "mbox_device",
 		"mbox_getinfo", "mbox_getstat", "mbox_next", "mbox_open",
-		"mbox_open_id", "mbox_open_owned", "mbox_recv", "mbox_send",
+		"mbox_open_id", "mbox_open_owned", "mbox_recv",
+		"mbox_recv_with", "mbox_send", "mbox_send_with",
 	};
 	void *library = dlopen("libmbox.so.0", RTLD_NOW | RTLD_LOCAL);
 	size_t i;

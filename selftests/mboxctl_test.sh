@@ -177,14 +177,16 @@ test_create_json_is_the_object_of_show_json()
 
 test_create_names_the_argument_that_is_out_of_range()
 {
-	try 2 mboxctl create -c 4294967295
-	said "-c 4294967295: the limit is"
+	try 2 mboxctl create -c 4294967294
+	said "-c 4294967294: the limit is"
 	try 2 mboxctl create -s 4294967295
 	said "-s 4294967295: the limit is"
 	try 2 mboxctl create -b 1000000000G
 	said "the limit is"
 	try 2 mboxctl create -s 100 -b 99
 	said "-b 99"
+	try 2 mboxctl create --reserve -c 1000 -s 1M
+	said "--reserve of 1000 times 1048576 bytes: the limit is"
 	for bad in '' 7th 'two words' a/b "$(printf 'esc\033')" "$(printf '%064d' 0 | tr 0 n)"; do
 		try 2 mboxctl create "$bad"
 		said "not a name"
@@ -461,7 +463,7 @@ test_recv_json_tells_the_envelope()
 		die "not sent"
 	try 0 mboxctl send "$box" two
 	try 0 mboxctl recv -n --json "$box"
-	printed '{"seq":1,"prio":7,"pid":'"$(cat "$tmp/pid")"',"uid":0,"gid":0,"len":3,"text":"one"}\n'
+	printed '{"seq":1,"prio":7,"pid":'"$(cat "$tmp/pid")"',"uid":0,"gid":0,"tag":0,"box":'"$box"',"len":3,"text":"one"}\n'
 	try 0 mboxctl recv -n --json "$box"
 	grep -q '^{"seq":2,"prio":0,.*"text":"two"}$' "$out" || die "$(cat "$out")"
 }
@@ -611,6 +613,326 @@ test_an_id_never_given_out_is_no_such_mailbox()
 	said "there is no such mailbox"
 }
 
+# Sends the lines of $tmp/fifo to $box; opening it waits for a writer.
+send_fifo()
+{
+	exec mboxctl send -l "$box" <"$tmp/fifo"
+}
+
+test_create_makes_every_kind_and_show_names_it()
+{
+	while read -r options; do
+		new $options
+		try 0 mboxctl show "$box"
+		same kind "$(echo "${options:--}" | sed 's/--//g')" \
+			"$(sed -n 's/^kind: *//p' "$out")"
+		try 0 mboxctl show --json "$box"
+		same kinds "[$(echo "$options" | sed 's/--\([a-z-]*\)/"\1"/g;s/ /,/g')]" \
+			"$(sed 's/.*"kind":\(\[[^]]*\]\).*/\1/' "$out")"
+	done <<-END
+
+		--fixed
+		--reserve
+		--by-tag
+		--by-sender
+		--single
+		--pair
+		--fixed --reserve --by-tag --pair
+	END
+}
+
+test_create_rendezvous_holds_nothing()
+{
+	new --rendezvous
+	shows "$box" max_msgs 0
+	shows "$box" max_bytes 0
+	try 3 mboxctl send -n "$box" x
+	said "nobody waits to receive it"
+	try 4 mboxctl send -t 0 "$box" x
+	said "nobody received it in time"
+	shows "$box" msgs 0
+}
+
+test_create_unbounded_has_no_bound_in_messages_or_bytes()
+{
+	new -c unbounded
+	shows "$box" max_msgs unbounded
+	shows "$box" max_bytes unbounded
+	try 0 mboxctl ls
+	same line "$box - rw------- root - 0 0 4K -" \
+		"$(awk -v id="$box" '$1 == id { $1 = $1; print }' "$out")"
+	try 0 mboxctl show --json "$box"
+	grep -q '"max_msgs":null,"max_size":4096,"max_bytes":null,' "$out" || die "$(cat "$out")"
+	new -c unbounded -b 8K
+	shows "$box" max_msgs unbounded
+	shows "$box" max_bytes 8192
+	new -c 3 -b unbounded
+	shows "$box" max_msgs 3
+	shows "$box" max_bytes unbounded
+}
+
+test_fixed_takes_messages_of_that_size_only()
+{
+	new --fixed -s 3
+	try 1 mboxctl send "$box" 12
+	said "not exactly as large"
+	try 1 mboxctl send "$box" 1234
+	try 0 mboxctl send "$box" 123
+	try 0 mboxctl recv -n "$box"
+	printed 123
+}
+
+test_reserve_holds_as_many_as_were_reserved()
+{
+	new --reserve -c 2 -s 8
+	try 3 mboxctl send -n "$box" 1 2 3
+	said "2 of 3 messages sent" "there is no room"
+	try 0 mboxctl recv -n -c 2 "$box"
+	printed 12
+}
+
+test_send_sync_waits_for_the_receiver_and_prints_its_pid()
+{
+	new
+	background 0 mboxctl send --sync "$box" one
+	until_shows "$box" senders 1
+	sh -c 'echo $$ >"$1"; exec mboxctl recv -n "$2"' sh "$tmp/pid" "$box" >"$tmp/got" ||
+		die "nothing to receive"
+	finish
+	printed "$(cat "$tmp/pid")\n"
+	same message one "$(cat "$tmp/got")"
+	shows "$box" msgs 0
+}
+
+test_send_sync_that_nobody_receives_takes_its_message_back()
+{
+	new
+	try 3 mboxctl send --sync -n "$box" x
+	said "nobody waits to receive it"
+	try 4 mboxctl send --sync -t 0.05 "$box" x
+	said "nobody received it in time"
+	printed ''
+	shows "$box" msgs 0
+	try 3 mboxctl recv -n "$box"
+}
+
+test_send_at_a_rendezvous_meets_the_receiver()
+{
+	new --rendezvous
+	background 0 mboxctl recv -t 30 -l -c 2 "$box"
+	until_shows "$box" receivers 1
+	try 0 mboxctl send -t 30 "$box" one
+	printed ''
+	try 0 mboxctl send -t 30 --sync "$box" two
+	same receiver "$pid" "$(cat "$out")"
+	finish
+	printed 'one\ntwo\n'
+}
+
+test_tags_reach_the_receiver_and_pick_messages()
+{
+	new --by-tag
+	try 0 mboxctl send --tag 18446744073709551615 "$box" most
+	try 0 mboxctl send "$box" none
+	try 0 mboxctl send --tag 7 "$box" seven1 seven2
+	try 0 mboxctl recv -n -l -c 2 --tag 7 "$box"
+	printed 'seven1\nseven2\n'
+	try 3 mboxctl recv -n --tag 7 "$box"
+	try 0 mboxctl recv -n -l --tag 0 "$box"
+	printed 'none\n'
+	try 0 mboxctl recv -n --json "$box"
+	grep -q '"tag":18446744073709551615,.*"text":"most"' "$out" || die "$(cat "$out")"
+}
+
+test_messages_of_one_process_can_be_picked()
+{
+	new --by-sender
+	try 0 mboxctl send "$box" other
+	mkfifo "$tmp/fifo"
+	background 0 send_fifo
+	exec 9>"$tmp/fifo"
+	echo mine >&9
+	until_shows "$box" msgs 2
+	try 0 mboxctl recv -n --from "$pid" "$box"
+	printed mine
+	try 3 mboxctl recv -n --from "$pid" "$box"
+	sender=$pid
+	exec 9>&-
+	finish
+	try 1 mboxctl recv -n --from "$sender" "$box"
+	said "there is no process to match"
+	shows "$box" msgs 1
+}
+
+test_what_cannot_be_picked_is_refused_and_nothing_taken()
+{
+	new
+	try 0 mboxctl send --tag 1 "$box" plain
+	try 1 mboxctl recv -n --tag 1 "$box"
+	said "not created with"
+	try 1 mboxctl recv -n --from 1 "$box"
+	shows "$box" msgs 1
+	new --by-sender
+	try 0 mboxctl send "$box" x
+	try 1 mboxctl recv -n --tag 0 "$box"
+	said "not created with"
+	new --by-tag
+	try 0 mboxctl send --tag 1 "$box" x
+	try 1 mboxctl recv -n --from 1 "$box"
+	said "not created with"
+	shows "$box" msgs 1
+}
+
+test_least_receives_the_lowest_priority_first()
+{
+	new
+	try 0 mboxctl send -p 9 "$box" high
+	try 0 mboxctl send -p 1 "$box" low1 low2
+	try 0 mboxctl recv -n -l -c 3 --least "$box"
+	printed 'low1\nlow2\nhigh\n'
+}
+
+test_peek_shows_messages_and_leaves_them()
+{
+	new
+	try 3 mboxctl recv -n --peek "$box"
+	try 0 mboxctl send "$box" a b c d
+	try 0 mboxctl recv --peek "$box"
+	printed a
+	try 0 mboxctl recv --peek=2 "$box"
+	printed c
+	try 0 mboxctl recv --peek=1 -c 3 "$box"
+	printed bcd
+	try 3 mboxctl recv --peek=4 "$box"
+	said "there is no message"
+	try 3 mboxctl recv --peek -c 5 "$box"
+	said "4 of 5 messages shown"
+	printed abcd
+	shows "$box" msgs 4
+	mboxctl recv --peek "$box" >/dev/full 2>"$err"
+	same "exit code" 1 $?
+	grep -q lost "$err" && die "$(cat "$err")"
+	try 0 mboxctl send -p 1 "$box" e
+	try 0 mboxctl recv --peek "$box"
+	printed e
+	try 0 mboxctl recv --peek --least "$box"
+	printed a
+}
+
+test_a_message_that_expires_is_gone_and_counted()
+{
+	new
+	try 0 mboxctl send --expires 0.05 "$box" short
+	try 0 mboxctl send --expires 1000 "$box" long
+	until_shows "$box" expired 1
+	try 3 mboxctl recv -n -c 2 "$box"
+	printed long
+	try 0 mboxctl show --json "$box"
+	grep -q '"expired":1}$' "$out" || die "$(cat "$out")"
+	try 4 mboxctl send --expires 0 "$box" late
+	shows "$box" sent 2
+}
+
+test_recv_from_several_takes_one_message_and_tells_from_which()
+{
+	new "$name.a"
+	first=$box
+	new --rendezvous "$name.b"
+	try 3 mboxctl recv -n "$name.a" "$name.b"
+	said "there is no message"
+	try 0 mboxctl send "$name.a" one two
+	try 0 mboxctl recv -n --json "$name.b" "$name.a"
+	grep -q "\"box\":$first,\"len\":3,\"text\":\"one\"}" "$out" || die "$(cat "$out")"
+	shows "$name.a" msgs 1
+	try 0 mboxctl recv -n "$name.a"
+	background 0 mboxctl recv -t 30 --json "$name.a" "$name.b"
+	until_shows "$name.a" receivers 1
+	until_shows "$name.b" receivers 1
+	try 0 mboxctl send -n "$name.b" met
+	finish
+	grep -q "\"box\":$box,\"len\":3,\"text\":\"met\"}" "$out" || die "$(cat "$out")"
+	shows "$name.a" receivers 0
+}
+
+# The larger one decides how much room a message needs.
+test_recv_from_several_takes_the_largest_message_of_each()
+{
+	new -s 4 "$name.a"
+	new -s 64K "$name.b"
+	head -c 65536 /dev/zero | mboxctl send "$name.b" || die "not sent"
+	try 0 mboxctl recv -n "$name.a" "$name.b"
+	same length 65536 "$(wc -c <"$out")"
+}
+
+test_follow_of_several_ends_when_the_last_is_removed()
+{
+	new "$name.a"
+	new "$name.b"
+	background 0 mboxctl recv -f -l "$name.a" "$name.b"
+	until_shows "$name.a" receivers 1
+	try 0 mboxctl rm "$name.a"
+	until_shows "$name.b" receivers 1
+	try 0 mboxctl send "$name.b" still
+	until_shows "$name.b" received 1
+	try 0 mboxctl rm "$name.b"
+	finish
+	printed 'still\n'
+}
+
+test_single_lets_one_process_in_and_the_next_after_it()
+{
+	new --single
+	background 0 mboxctl recv -t 30 "$box"
+	until_shows "$box" receivers 1
+	try 3 mboxctl recv -n "$box"
+	said "another process is receiving from it"
+	try 4 mboxctl recv -t 0 "$box"
+	try 1 mboxctl recv -n "$box" "$box"
+	said "takes no part in a choice"
+	try 0 mboxctl send "$box" x
+	finish
+	printed x
+	try 0 mboxctl send "$box" y
+	try 0 mboxctl recv -n "$box"
+}
+
+test_pair_has_an_end_for_one_process_until_it_ends()
+{
+	new --pair
+	background 0 mboxctl recv -t 30 "$box"
+	until_shows "$box" receivers 1
+	try 1 mboxctl recv -n "$box"
+	said "another process has the receiving end"
+	try 0 mboxctl send "$box" x
+	finish
+	try 3 mboxctl recv -n "$box"
+	mkfifo "$tmp/fifo"
+	background 0 send_fifo
+	exec 9>"$tmp/fifo"
+	echo x >&9
+	until_shows "$box" msgs 1
+	try 1 mboxctl send "$box" y
+	said "another process has the sending end"
+	exec 9>&-
+	finish
+	try 0 mboxctl send "$box" y
+	shows "$box" msgs 2
+}
+
+# The limit is lowered where it has no other effect: only the unbounded heed it.
+test_an_unbounded_mailbox_that_meets_the_limit_exits_1()
+{
+	new -c unbounded
+	limit=$(cat /proc/sys/net/mbox/max_msgs)
+	echo 2 >/proc/sys/net/mbox/max_msgs
+	mboxctl send "$box" a b c >"$out" 2>"$err"
+	got=$?
+	echo "$limit" >/proc/sys/net/mbox/max_msgs
+	same "exit code" 1 "$got"
+	said "2 of 3 messages sent" "limits of the system"
+	shows "$box" msgs 2
+}
+
 test_wrong_usage_exits_2_and_says_how_it_is_used()
 {
 	new
@@ -639,6 +961,16 @@ test_wrong_usage_exits_2_and_says_how_it_is_used()
 		create -m ''
 		create -m
 		create a b
+		create -c endless
+		create -c 4294967295
+		create -b 18446744073709551615
+		create --rendezvous -c 1
+		create --rendezvous -b unbounded
+		create --rendezvous --reserve
+		create --reserve -b 4K
+		create --reserve -c unbounded
+		create --by-tag --by-sender
+		create --single --pair
 		send
 		send -p 32 $box x
 		send -p '' $box x
@@ -647,12 +979,28 @@ test_wrong_usage_exits_2_and_says_how_it_is_used()
 		send -t 1e3 $box x
 		send -t . $box x
 		send -l $box x
+		send --tag '' $box x
+		send --expires -1 $box x
+		send --expires 1s $box x
 		send 0 x
 		send 1x x
 		send 18446744073709551616 x
 		send '' x
 		recv
-		recv $box $box
+		recv $(seq 65 | tr '\n' ' ')
+		recv --tag 1 $box $box
+		recv --from 1 $box $box
+		recv --peek $box $box
+		recv --tag 1 --from 1 $box
+		recv --tag -1 $box
+		recv --tag 18446744073709551616 $box
+		recv --from 2147483648 $box
+		recv --peek=64 $box
+		recv --peek=63 -c 2 $box
+		recv --peek=2 -c 18446744073709551615 $box
+		recv --peek -f $box
+		recv --peek --least -c 2 $box
+		recv --peek=1 --tag 1 $box
 		recv -c 0 $box
 		recv -c -1 $box
 		recv -c 2 -f $box
@@ -776,7 +1124,7 @@ test_another_user_may_send_where_the_mode_says_so_and_no_more()
 	try 1 as_nobody rm "$name"
 	said "no right to delete it"
 	try 0 mboxctl recv -n --json "$name"
-	grep -q "\"uid\":$(id -u nobody),\"gid\":$(id -g nobody),\"len\":5,\"text\":\"hello\"" "$out" ||
+	grep -q "\"uid\":$(id -u nobody),\"gid\":$(id -g nobody),\"tag\":0,\"box\":$box,\"len\":5,\"text\":\"hello\"" "$out" ||
 		die "$(cat "$out")"
 }
 

@@ -36,8 +36,10 @@ struct list {
 	size_t count;
 };
 
+#define UNITS_SIZE	32
+
 /* 65536 is "64K", 65537 is "65537": what is shown is exact. */
-static const char *in_units(uint64_t bytes, char text[24])
+static const char *in_units(uint64_t bytes, char text[UNITS_SIZE])
 {
 	static const char units[][2] = { "", "K", "M", "G" };
 	int unit = 0;
@@ -46,7 +48,7 @@ static const char *in_units(uint64_t bytes, char text[24])
 		bytes /= 1024;
 		unit++;
 	}
-	snprintf(text, 24, "%" PRIu64 "%s", bytes, units[unit]);
+	snprintf(text, UNITS_SIZE, "%" PRIu64 "%s", bytes, units[unit]);
 	return text;
 }
 
@@ -73,10 +75,28 @@ static void write_waiting(char cell[CELL_SIZE], const struct mbox_stat *stat)
 		strcpy(cell, "-");
 }
 
+/* What is queued, and of how much, if there is a bound. */
+static void write_msgs(char cell[CELL_SIZE], const struct mbox_stat *stat)
+{
+	if (stat->max_msgs == MBOX_UNBOUNDED)
+		snprintf(cell, CELL_SIZE, "%" PRIu32, stat->msgs);
+	else
+		snprintf(cell, CELL_SIZE, "%" PRIu32 "/%" PRIu32, stat->msgs, stat->max_msgs);
+}
+
+static void write_bytes(char cell[CELL_SIZE], const struct mbox_stat *stat)
+{
+	char units[UNITS_SIZE];
+
+	if (stat->max_bytes == MBOX_UNBOUNDED_BYTES)
+		snprintf(cell, CELL_SIZE, "%" PRIu64, (uint64_t)stat->bytes);
+	else
+		snprintf(cell, CELL_SIZE, "%" PRIu64 "/%s", (uint64_t)stat->bytes,
+			 in_units(stat->max_bytes, units));
+}
+
 static void write_cell(char cell[CELL_SIZE], const struct mbox_stat *stat, enum column column)
 {
-	char units[24];
-
 	switch (column) {
 	case ID:
 		snprintf(cell, CELL_SIZE, "%" PRIu64, (uint64_t)stat->id);
@@ -94,11 +114,10 @@ static void write_cell(char cell[CELL_SIZE], const struct mbox_stat *stat, enum 
 		snprintf(cell, CELL_SIZE, stat->pid ? "%" PRId32 : "-", stat->pid);
 		break;
 	case MSGS:
-		snprintf(cell, CELL_SIZE, "%" PRIu32 "/%" PRIu32, stat->msgs, stat->max_msgs);
+		write_msgs(cell, stat);
 		break;
 	case BYTES:
-		snprintf(cell, CELL_SIZE, "%" PRIu64 "/%s", (uint64_t)stat->bytes,
-			 in_units(stat->max_bytes, units));
+		write_bytes(cell, stat);
 		break;
 	case LARGEST:
 		in_units(stat->max_size, cell);

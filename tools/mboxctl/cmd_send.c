@@ -4,26 +4,29 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mboxctl.h"
 
-static const struct words words[] = {
+static const struct words open_words[] = {
 	{ EACCES, "no right to send to it" },
-	{ EAGAIN, "there is no room" },
-	{ ETIMEDOUT, "there was no room in time" },
-	{ EMSGSIZE, "the message is larger than its max_size" },
 	{ 0, NULL }
 };
 
 struct sending {
 	int fd;
+	struct mbox_send_options options;
+	pid_t receiver;
 	uint64_t prio;
+	bool expires;
+	uint64_t lifetime;
 	bool lines;
 	struct patience patience;
 	struct progress progress;
+	struct words words[7];
 };
 
 /* Grows with what is read, whatever the mailbox would allow. */
@@ -33,14 +36,48 @@ struct message {
 	size_t room;
 };
 
+/* What the sender waits for, and what it may send, depends on the mailbox. */
+static void choose_words(struct sending *sending, const struct mbox_stat *stat)
+{
+	bool meets = sending->options.flags & MBOX_SYNC || !stat->max_msgs;
+	bool fixed = stat->kind & MBOX_CREATE_FIXED;
+	const struct words words[] = {
+		{ EACCES, "no right to send to it" },
+		{ EAGAIN, meets ? "nobody waits to receive it" : "there is no room" },
+		{ ETIMEDOUT, meets ? "nobody received it in time" : "there was no room in time" },
+		{ EMSGSIZE, fixed ? "the message is not exactly as large as its max_size"
+				  : "the message is larger than its max_size" },
+		{ EPERM, "another process has the sending end" },
+		{ ENOBUFS, "it holds as much as the limits of the system allow" },
+		{ 0, NULL }
+	};
+
+	memcpy(sending->words, words, sizeof(words));
+}
+
+/* Each message lives from now on. */
+static const struct mbox_send_options *options_of(struct sending *sending, struct timespec *end)
+{
+	sending->options.prio = sending->prio;
+	sending->options.flags |= sending->patience.flags;
+	sending->options.deadline = sending->patience.deadline;
+	sending->options.receiver = &sending->receiver;
+	if (sending->expires)
+		sending->options.expires = mbox_deadline(end, sending->lifetime);
+	return &sending->options;
+}
+
 static int send_one(struct sending *sending, const void *bytes, size_t len)
 {
-	const struct patience *patience = &sending->patience;
+	struct timespec end;
 
-	if (mbox_send(sending->fd, bytes, len, sending->prio, patience->flags,
-		      patience->deadline))
-		return fail_midway(words, &sending->progress);
+	if (mbox_send_with(sending->fd, bytes, len, options_of(sending, &end)))
+		return fail_midway(sending->words, &sending->progress);
 	sending->progress.done++;
+	if (sending->options.flags & MBOX_SYNC) {
+		printf("%" PRId32 "\n", sending->receiver);
+		fflush(stdout);
+	}
 	return DONE;
 }
 
@@ -93,7 +130,7 @@ static int read_message(struct message *message, size_t max_size, int end)
 static int unreadable(const struct sending *sending)
 {
 	if (errno == EMSGSIZE)
-		return fail_midway(words, &sending->progress);
+		return fail_midway(sending->words, &sending->progress);
 	return fail(NULL, "standard input");
 }
 
@@ -122,12 +159,15 @@ static int send_whole(struct sending *sending, size_t max_size)
 	return code;
 }
 
-static int send_input(struct sending *sending)
+static int send_all(struct sending *sending, char **arguments)
 {
 	struct mbox_stat stat;
 
 	if (mbox_getstat(sending->fd, &stat))
-		return fail(words, "%s", printable(sending->progress.box));
+		return fail(open_words, "%s", printable(sending->progress.box));
+	choose_words(sending, &stat);
+	if (sending->progress.total)
+		return send_arguments(sending, arguments);
 	return (sending->lines ? send_lines : send_whole)(sending, stat.max_size);
 }
 
@@ -143,6 +183,14 @@ static int take(int option, void *data)
 		return 0;
 	case 't':
 		return parse_timeout(optarg, &sending->patience);
+	case 's':
+		sending->options.flags |= MBOX_SYNC;
+		return 0;
+	case 'g':
+		return parse_number("--tag", optarg, 0, UINT64_MAX, &sending->options.tag);
+	case 'e':
+		sending->expires = true;
+		return parse_seconds("--expires", optarg, &sending->lifetime);
 	default:
 		sending->lines = true;
 		return 0;
@@ -156,6 +204,9 @@ int cmd_send(int argc, char **argv)
 		{ "nonblock", no_argument, NULL, 'n' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "lines", no_argument, NULL, 'l' },
+		{ "sync", no_argument, NULL, 's' },
+		{ "tag", required_argument, NULL, 'g' },
+		{ "expires", required_argument, NULL, 'e' },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct sending sending = { .progress.verb = "sent" };
@@ -174,10 +225,8 @@ int cmd_send(int argc, char **argv)
 	if (sending.lines && sending.progress.total)
 		return wrong_usage("-l is for standard input");
 
-	sending.fd = open_box(sending.progress.box, O_WRONLY, words);
+	sending.fd = open_box(sending.progress.box, O_WRONLY, open_words);
 	if (sending.fd < 0)
 		return -sending.fd;
-	if (sending.progress.total)
-		return send_arguments(&sending, argv + optind);
-	return send_input(&sending);
+	return send_all(&sending, argv + optind);
 }

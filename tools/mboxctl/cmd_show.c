@@ -40,6 +40,26 @@ static void print_mode(uint32_t mode)
 	printf("%04" PRIo32 " (%s)\n", mode, letters);
 }
 
+static void print_kind(uint64_t kind)
+{
+	const char *name = take_kind(&kind);
+
+	print_key("kind");
+	fputs(name ?: "-", stdout);
+	while (name && (name = take_kind(&kind)))
+		printf(" %s", name);
+	putchar('\n');
+}
+
+static void print_number(const struct number *number)
+{
+	print_key(number->key);
+	if (is_unbounded(number))
+		puts("unbounded");
+	else
+		printf("%" PRIu64 "\n", number->value);
+}
+
 static void print_stat(const struct mbox_stat *stat)
 {
 	struct number numbers[NUMBERS];
@@ -55,10 +75,9 @@ static void print_stat(const struct mbox_stat *stat)
 	printf(stat->pid ? "%" PRId32 "\n" : "-\n", stat->pid);
 
 	numbers_of(stat, numbers);
-	for (int i = 0; i < NUMBERS; i++) {
-		print_key(numbers[i].key);
-		printf("%" PRIu64 "\n", numbers[i].value);
-	}
+	print_kind(stat->kind);
+	for (int i = 0; i < NUMBERS; i++)
+		print_number(&numbers[i]);
 }
 
 int cmd_show(int argc, char **argv)

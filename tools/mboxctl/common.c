@@ -89,7 +89,7 @@ int fail_midway(const struct words *words, const struct progress *progress)
 	else
 		fail(words, "%s", box);
 
-	if (error == EAGAIN)
+	if (error == EAGAIN || error == EBUSY)
 		return WOULD_WAIT;
 	return error == ETIMEDOUT ? TIMED_OUT : FAILED;
 }
@@ -194,15 +194,21 @@ static bool read_seconds(const char *text, uint64_t *nanoseconds)
 	return !*text;
 }
 
+int parse_seconds(const char *option, const char *text, uint64_t *nanoseconds)
+{
+	if (!read_seconds(text, nanoseconds))
+		return wrong_usage("%s %s: it takes seconds, as in 2 or 0.25",
+				   option, printable(text));
+	return 0;
+}
+
 int parse_timeout(const char *seconds, struct patience *patience)
 {
-	uint64_t nanoseconds;
+	uint64_t nanoseconds = 0;
+	int code = parse_seconds("-t", seconds, &nanoseconds);
 
-	if (!read_seconds(seconds, &nanoseconds))
-		return wrong_usage("-t %s: it takes seconds, as in 2 or 0.25",
-				   printable(seconds));
 	patience->deadline = mbox_deadline(&patience->at, nanoseconds);
-	return 0;
+	return code;
 }
 
 bool device_failed(int oflag)

@@ -16,29 +16,46 @@
 static int cmd_help(int argc, char **argv);
 
 static const struct command commands[] = {
-	{ "create", "[-m MODE] [-c MSGS] [-s SIZE] [-b BYTES] [--json] [NAME]", cmd_create,
+	{ "create", "[-m MODE] [-c MSGS] [-s SIZE] [-b BYTES]\n"
+	  "           [--rendezvous | --reserve] [--fixed] [--by-tag | --by-sender]\n"
+	  "           [--single | --pair] [--json] [NAME]", cmd_create,
 	  "make a mailbox, print its id\n"
 	  "  -m, --mode MODE        who may receive (r) and send (w), octal [0600]\n"
-	  "  -c, --max-msgs MSGS    capacity in messages [64]\n"
+	  "  -c, --max-msgs MSGS    capacity in messages, or \"unbounded\" [64]\n"
 	  "  -s, --max-size SIZE    largest message in bytes [4K]\n"
-	  "  -b, --max-bytes BYTES  capacity in bytes [MSGS times SIZE]\n"
+	  "  -b, --max-bytes BYTES  capacity in bytes, or \"unbounded\" [MSGS times SIZE]\n"
+	  "      --rendezvous       hold nothing: sender and receiver meet\n"
+	  "      --reserve          set memory for MSGS times SIZE bytes aside\n"
+	  "      --fixed            each message has exactly SIZE bytes\n"
+	  "      --by-tag           recv can pick messages by --tag\n"
+	  "      --by-sender        recv can pick messages by --from\n"
+	  "      --single           one process receives at a time, the others wait\n"
+	  "      --pair             for one sending and one receiving process\n"
 	  "      --json             print all its attributes as a JSON object\n" },
-	{ "send", "[-p PRIO] [-n | -t SECONDS] BOX MESSAGE...\n"
-	  "       mboxctl send [-p PRIO] [-n | -t SECONDS] [-l] BOX", cmd_send,
+	{ "send", "[OPTION...] BOX MESSAGE...\n"
+	  "       mboxctl send [OPTION...] [-l] BOX", cmd_send,
 	  "send arguments, or standard input, to a mailbox\n"
 	  "  -p, --prio PRIO        priority, 0 to 31, the highest [0]\n"
-	  "  -n, --nonblock         exit with 3 instead of waiting for room\n"
+	  "  -n, --nonblock         exit with 3 instead of waiting\n"
 	  "  -t, --timeout SECONDS  wait no longer, exit with 4\n"
 	  "  -l, --lines            standard input: a message a line\n"
+	  "      --sync             wait until it is received, print the receiver's pid\n"
+	  "      --tag TAG          a number for the receiver [0]\n"
+	  "      --expires SECONDS  the message disappears after that time\n"
 	  "What follows BOX is messages, even where it begins with a dash.\n" },
-	{ "recv", "[-c COUNT | -f] [-n | -t SECONDS] [-l | --json] BOX", cmd_recv,
+	{ "recv", "[OPTION...] BOX...", cmd_recv,
 	  "receive from a mailbox to standard output\n"
 	  "  -c, --count COUNT      how many messages [1]\n"
 	  "  -f, --follow           go on until the mailbox is gone\n"
-	  "  -n, --nonblock         exit with 3 instead of waiting for a message\n"
+	  "  -n, --nonblock         exit with 3 instead of waiting\n"
 	  "  -t, --timeout SECONDS  wait no longer, exit with 4\n"
 	  "  -l, --lines            write a newline after each message\n"
-	  "      --json             write a JSON object a line\n" },
+	  "      --tag TAG          only messages with that tag\n"
+	  "      --from PID         only messages from that process\n"
+	  "      --least            the lowest priority first\n"
+	  "      --peek[=NTH]       look, do not take; pass over NTH messages [0]\n"
+	  "      --json             write a JSON object a line\n"
+	  "With more than one BOX: from whichever has a message first.\n" },
 	{ "ls", "[--json]", cmd_ls,
 	  "list the mailboxes you may see\n"
 	  "      --json             as an array of JSON objects\n" },

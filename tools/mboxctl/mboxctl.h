@@ -82,6 +82,8 @@ int parse_number(const char *option, const char *text, uint64_t least,
 /* With K, M or G behind it. */
 int parse_size(const char *option, const char *text, uint64_t least,
 	       uint64_t most, uint64_t *bytes);
+/* With a fraction. */
+int parse_seconds(const char *option, const char *text, uint64_t *nanoseconds);
 
 /* How long to wait, as mbox_send() and mbox_recv() take it. */
 struct patience {
@@ -122,13 +124,22 @@ const char *group_name(uint32_t gid);
 #define MODE_SIZE	10
 void shown_mode(uint32_t mode, char text[MODE_SIZE]);
 
+/*
+ * Takes the lowest bit from @kind and returns its name, as the options of create
+ * call it; NULL if there is none left. Holds until the next call.
+ */
+const char *take_kind(uint64_t *kind);
+
 /* The plain numbers of a mailbox, in the order in which they are shown. */
-#define NUMBERS	11
+#define NUMBERS	12
 struct number {
 	const char *key;
 	uint64_t value;
+	/* The value that means "unbounded", 0 if none does. */
+	uint64_t unbounded;
 };
 void numbers_of(const struct mbox_stat *stat, struct number numbers[NUMBERS]);
+bool is_unbounded(const struct number *number);
 
 /* A JSON object on standard output. */
 struct json {

@@ -84,23 +84,55 @@ void shown_mode(uint32_t mode, char text[MODE_SIZE])
 	text[MODE_SIZE - 1] = '\0';
 }
 
+const char *take_kind(uint64_t *kind)
+{
+	static const struct {
+		uint64_t bit;
+		const char *name;
+	} kinds[] = {
+		{ MBOX_CREATE_FIXED, "fixed" },
+		{ MBOX_CREATE_RESERVE, "reserve" },
+		{ MBOX_CREATE_BY_TAG, "by-tag" },
+		{ MBOX_CREATE_BY_SENDER, "by-sender" },
+		{ MBOX_CREATE_SINGLE, "single" },
+		{ MBOX_CREATE_PAIR, "pair" },
+	};
+	static char unknown[24];
+	uint64_t bit = *kind & -*kind;
+
+	if (!bit)
+		return NULL;
+	*kind &= ~bit;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i].bit == bit)
+			return kinds[i].name;
+	snprintf(unknown, sizeof(unknown), "0x%" PRIx64, bit);
+	return unknown;
+}
+
 void numbers_of(const struct mbox_stat *stat, struct number numbers[NUMBERS])
 {
 	const struct number all[NUMBERS] = {
-		{ "max_msgs", stat->max_msgs },
-		{ "max_size", stat->max_size },
-		{ "max_bytes", stat->max_bytes },
-		{ "msgs", stat->msgs },
-		{ "msgs_high", stat->msgs_high },
-		{ "bytes", stat->bytes },
-		{ "bytes_high", stat->bytes_high },
-		{ "senders", stat->senders },
-		{ "receivers", stat->receivers },
-		{ "sent", stat->sent },
-		{ "received", stat->received },
+		{ "max_msgs", stat->max_msgs, MBOX_UNBOUNDED },
+		{ "max_size", stat->max_size, 0 },
+		{ "max_bytes", stat->max_bytes, MBOX_UNBOUNDED_BYTES },
+		{ "msgs", stat->msgs, 0 },
+		{ "msgs_high", stat->msgs_high, 0 },
+		{ "bytes", stat->bytes, 0 },
+		{ "bytes_high", stat->bytes_high, 0 },
+		{ "senders", stat->senders, 0 },
+		{ "receivers", stat->receivers, 0 },
+		{ "sent", stat->sent, 0 },
+		{ "received", stat->received, 0 },
+		{ "expired", stat->expired, 0 },
 	};
 
 	memcpy(numbers, all, sizeof(all));
+}
+
+bool is_unbounded(const struct number *number)
+{
+	return number->unbounded && number->value == number->unbounded;
 }
 
 /* The length of the UTF-8 character at @text, 0 if there is none. */
@@ -242,6 +274,32 @@ static void json_mode(struct json *json, uint32_t mode)
 	printf("\"%04o\"", mode);
 }
 
+static void json_kind(struct json *json, uint64_t kind)
+{
+	const char *name = take_kind(&kind);
+
+	write_key(json, "kind");
+	putchar('[');
+	while (name) {
+		printf("\"%s\"", name);
+		name = take_kind(&kind);
+		if (name)
+			putchar(',');
+	}
+	putchar(']');
+}
+
+/* No number is larger than "unbounded", and few readers take so large ones. */
+static void json_bound(struct json *json, const struct number *number)
+{
+	if (is_unbounded(number)) {
+		write_key(json, number->key);
+		fputs("null", stdout);
+	} else {
+		json_number(json, number->key, number->value);
+	}
+}
+
 void json_stat(const struct mbox_stat *stat)
 {
 	struct number numbers[NUMBERS];
@@ -255,7 +313,8 @@ void json_stat(const struct mbox_stat *stat)
 	json_number(&json, "uid", stat->uid);
 	json_number(&json, "gid", stat->gid);
 	json_number(&json, "pid", stat->pid);
+	json_kind(&json, stat->kind);
 	for (int i = 0; i < NUMBERS; i++)
-		json_number(&json, numbers[i].key, numbers[i].value);
+		json_bound(&json, &numbers[i]);
 	json_end();
 }
