@@ -17,7 +17,7 @@ ifeq ($(V),)
 MAKEFLAGS += -s --no-print-directory
 endif
 
-.PHONY: all module lib tools install run check vm-test vm-shell clean help
+.PHONY: all module lib tools install run check cost vm-test vm-shell clean help
 
 all: module lib tools
 
@@ -52,6 +52,9 @@ run:
 check:
 	@$(vm)/check $(KERNELS)
 
+cost:
+	@$(vm)/vm cost
+
 vm-test:
 	@$(vm)/vm test $(T)
 
@@ -67,6 +70,7 @@ help:
 	@echo 'make install   installs them, and the man pages (PREFIX=, DESTDIR=)'
 	@echo 'make run       streams a file (FILE=) through a mailbox in a virtual machine'
 	@echo 'make check     runs all tests in virtual machines (KERNELS="$(KERNELS)")'
+	@echo 'make cost      counts the instructions of send and receive (KERNEL=$(KERNEL))'
 	@echo 'make vm-test   runs some: T="PROGRAM[:TEST]..." (KERNEL=$(KERNEL))'
 	@echo 'make vm-shell  starts a shell in a virtual machine (KERNEL=$(KERNEL))'
 	@echo 'make clean     deletes $(O)'
