@@ -171,9 +171,9 @@ static int check_create(const struct mbox_create *create)
 	return valid_capacity(create) ? 0 : -EINVAL;
 }
 
-/* What may fail comes before the mailbox is published. */
+/* The caller learns the id, or there is no such mailbox. */
 static int conclude_create(const struct call *call, struct mbox_create *create,
-			 struct mbox *mb)
+			   struct mbox *mb)
 {
 	int err;
 
@@ -183,8 +183,6 @@ static int conclude_create(const struct call *call, struct mbox_create *create,
 		err = mbox_dev_bind(call->mf, mb);
 	if (err)
 		mbox_registry_delete(mb);
-	else
-		mbox_registry_publish(mb);
 	return err;
 }
 
@@ -199,10 +197,14 @@ static int do_create(const struct call *call, union argument *arg)
 		return err;
 	if (create->flags & MBOX_CREATE_BIND && mbox_dev_bound(call->mf))
 		return -EISCONN;
+	/* Find out before others can find the mailbox whether its id can be told. */
+	err = reply(call, create, offsetof(struct mbox_create, id), sizeof(*create));
+	if (err)
+		return err;
 	mb = mbox_mailbox_alloc(create);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
-	err = mbox_registry_reserve(mb);
+	err = mbox_registry_add(mb);
 	if (!err)
 		err = conclude_create(call, create, mb);
 	mbox_mailbox_put(mb);

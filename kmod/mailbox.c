@@ -89,7 +89,7 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	mb->queue.max_msgs = attr->max_msgs;
 	mb->queue.max_bytes = attr->max_bytes;
 	timerqueue_init_head(&mb->queue.expiries);
-	mb->state = MBOX_NEW;
+	mb->state = MBOX_LIVE;
 	refcount_set(&mb->refs, 1);
 	spin_lock_init(&mb->lock);
 	INIT_LIST_HEAD(&mb->receivers);
@@ -101,7 +101,7 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	init_waitqueue_head(&mb->poll_wait);
 }
 
-/* A NEW mailbox of the calling process, in no namespace yet. */
+/* A mailbox of the calling process, in no namespace yet. */
 struct mbox *mbox_mailbox_alloc(const struct mbox_create *attr)
 {
 	struct mbox *mb = kzalloc(sizeof(*mb), GFP_KERNEL_ACCOUNT);
@@ -128,7 +128,7 @@ struct mbox *mbox_mailbox_get(struct mbox *mb)
 
 /*
  * The last put finds nobody waiting (waiters hold the mailbox) and nothing
- * queued (what was never published has no messages, what is gone was cleared).
+ * queued (what nobody found has no messages, what is gone was cleared).
  */
 void mbox_mailbox_put(struct mbox *mb)
 {

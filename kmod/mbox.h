@@ -24,13 +24,12 @@
  * States of a mailbox
  * -------------------
  *
- *   NEW ---publish---> LIVE ---delete, or its namespace ends---> GONE
- *    |                                                            ^
- *    +-----------------creating it failed at the end--------------+
+ *   LIVE ---delete, its namespace ends, or its creation fails late---> GONE
  *
- * NEW has an id and a name reserved, but lookups pass over it. GONE is out of
- * the registry; its messages are dropped, its waiters told, and the memory
- * stays until the last descriptor or call lets go of it.
+ * LIVE from the moment it is in the registry: were there a state before that,
+ * whoever can hold up its creator could hide what it makes. GONE is out of the
+ * registry; its messages are dropped, its waiters told, and the memory stays
+ * until the last descriptor or call lets go of it.
  *
  * States of a waiter (on the stack of the task that waits)
  * --------------------------------------------------------
@@ -65,7 +64,7 @@
  *
  * Lifetimes
  * ---------
- * A mailbox is held by the registry (while NEW or LIVE), by every descriptor
+ * A mailbox is held by the registry (while LIVE), by every descriptor
  * that is bound to it and by every call that uses it by id. It holds its
  * mbox_ns, which outlives the network namespace if need be, and, through the
  * registry, the module. Descriptors do not hold the network namespace.
@@ -202,11 +201,12 @@ struct mbox_gate {
 /**
  * struct mbox_ns - the mailboxes of one network namespace
  * @lock: guards @ids, @order, @names, @count, @last_id
- * @ids: every mailbox that is NEW or LIVE, by id
+ * @ids: every mailbox that is LIVE, by id
  * @order: the same, in the order of their ids
  * @names: those of them that have a name
  * @count: how many there are in @ids; read without the lock for information
- * @last_id: the id given out last; read without the lock by lookups
+ * @last_id: the id given out last; released after the mailbox is in @ids, and
+ *	read without the lock by lookups, before they look
  * @user_ns: owner of the network namespace; immutable after setup
  * @refs: the network namespace's, and one of each mailbox
  */
@@ -222,14 +222,13 @@ struct mbox_ns {
 };
 
 enum mbox_state {
-	MBOX_NEW,
 	MBOX_LIVE,
 	MBOX_GONE,
 };
 
 /**
  * struct mbox - a mailbox
- * @id: identity; immutable after it is reserved
+ * @id: identity; immutable after it is in the registry
  * @name: zero to its end, empty for none; immutable after setup
  * @ns: where it lives (a reference); immutable after setup
  * @owner: the owning process (a reference to the pid of its thread group,
@@ -244,7 +243,7 @@ enum mbox_state {
  * @id_node: in ns->ids; ns->lock
  * @name_node: in ns->names; ns->lock
  * @lock: guards what follows, but for @poll_wait
- * @state: written under ns->lock (and @lock, on the way to GONE)
+ * @state: written under ns->lock and @lock
  * @queue: accepted messages; of a rendezvous: offered ones
  * @receivers: seats of receivers that take any message, longest waiting first
  * @seekers: lists of seats of receivers that wait for a key, by its hash, each

@@ -112,7 +112,8 @@ int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb)
 		remove_name(ns, mb);
 		return err;
 	}
-	WRITE_ONCE(ns->last_id, mb->id);
+	/* Pairs with the acquire in mbox_registry_get(). */
+	smp_store_release(&ns->last_id, mb->id);
 	WRITE_ONCE(ns->count, ns->count + 1);
 	return 0;
 }

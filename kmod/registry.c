@@ -31,33 +31,26 @@ static struct mbox_ns *current_ns(void)
 }
 
 /*
- * Give a NEW mailbox its place: an id and, if it has a name, that name. Lookups
- * pass over it until it is published. On success the registry holds it.
+ * Give a mailbox an id and, if it has a name, that name. From now on it is found,
+ * and the registry holds it.
  */
-int mbox_registry_reserve(struct mbox *mb)
+int mbox_registry_add(struct mbox *mb)
 {
 	struct mbox_ns *ns = current_ns();
 	int err;
 
 	mb->ns = mbox_ns_get(ns);
+	/* Before it is found: it may be deleted at once. */
+	mbox_mailbox_get(mb);
+	__module_get(THIS_MODULE);
 	mutex_lock(&ns->lock);
 	err = mbox_ns_add(ns, mb);
-	if (!err) {
-		mbox_mailbox_get(mb);
-		__module_get(THIS_MODULE);
-	}
 	mutex_unlock(&ns->lock);
+	if (err) {
+		module_put(THIS_MODULE);
+		mbox_mailbox_put(mb);
+	}
 	return err;
-}
-
-/* From now on it is found. Unless it was deleted through its descriptor. */
-void mbox_registry_publish(struct mbox *mb)
-{
-	mutex_lock(&mb->ns->lock);
-	if (mb->state == MBOX_NEW)
-		/* Pairs with the acquire in get_live(). */
-		smp_store_release(&mb->state, MBOX_LIVE);
-	mutex_unlock(&mb->ns->lock);
 }
 
 /*
@@ -82,32 +75,29 @@ int mbox_registry_delete(struct mbox *mb)
 	return 0;
 }
 
-/* Under RCU: a reference to @mb, if it can still be found. */
+/* Under RCU: a reference to @mb, if there is one to take. */
 static struct mbox *get_live(struct mbox *mb)
 {
-	/* Pairs with the release in mbox_registry_publish(). */
-	if (!mb || smp_load_acquire(&mb->state) != MBOX_LIVE)
+	if (!mb || READ_ONCE(mb->state) != MBOX_LIVE)
 		return NULL;
 	return refcount_inc_not_zero(&mb->refs) ? mb : NULL;
 }
 
-/* The mailbox, -ENOENT if there never was one, or -EIDRM if there was. */
+/*
+ * The mailbox, -ENOENT if there never was one, or -EIDRM if there was. The last
+ * id is read first: an id that was given out by then is in the table, or was.
+ */
 struct mbox *mbox_registry_get(u64 id)
 {
 	struct mbox_ns *ns = current_ns();
-	struct mbox *mb, *live;
+	/* Pairs with the release in mbox_ns_add(). */
+	u64 last_id = smp_load_acquire(&ns->last_id);
+	struct mbox *mb;
 
 	rcu_read_lock();
-	mb = mbox_ns_find_id(ns, id);
-	live = get_live(mb);
-	if (!live) {
-		bool never = id > READ_ONCE(ns->last_id) ||
-			     (mb && READ_ONCE(mb->state) == MBOX_NEW);
-
-		live = ERR_PTR(never ? -ENOENT : -EIDRM);
-	}
+	mb = get_live(mbox_ns_find_id(ns, id));
 	rcu_read_unlock();
-	return live;
+	return mb ?: ERR_PTR(id > last_id ? -ENOENT : -EIDRM);
 }
 
 struct mbox *mbox_registry_get_named(const u8 name[MBOX_NAME_SIZE])

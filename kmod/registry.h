@@ -4,8 +4,7 @@
 
 #include "mbox.h"
 
-int mbox_registry_reserve(struct mbox *mb);
-void mbox_registry_publish(struct mbox *mb);
+int mbox_registry_add(struct mbox *mb);
 int mbox_registry_delete(struct mbox *mb);
 
 struct mbox *mbox_registry_get(u64 id);
