@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* dev.c - /dev/mbox and its descriptors: open, bind, read, write, poll. */
 
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -8,6 +9,7 @@
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/uidgid.h>
 #include <linux/uio.h>
 
 #include "dev.h"
@@ -46,7 +48,7 @@ int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb)
 
 static int dev_open(struct inode *inode, struct file *file)
 {
-	struct mbox_file *mf = kzalloc(sizeof(*mf), GFP_KERNEL_ACCOUNT);
+	struct mbox_file *mf = kzalloc(sizeof(*mf), MBOX_GFP);
 
 	if (!mf)
 		return -ENOMEM;
@@ -106,6 +108,16 @@ static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return delivered ? len : -EFAULT;
 }
 
+/*
+ * A program that runs with more rights than whoever opened the descriptor may
+ * not know where it writes, so the message must not speak in its user's name.
+ */
+static bool is_unwitting(const struct file *file)
+{
+	return !uid_eq(file->f_cred->euid, current_euid()) ||
+	       !gid_eq(file->f_cred->egid, current_egid());
+}
+
 static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_SEND);
@@ -115,7 +127,7 @@ static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	if (IS_ERR(mb) || !len)
 		return PTR_ERR_OR_ZERO(mb);
-	err = mbox_send_iter(mb, from, &patience);
+	err = mbox_send_iter(mb, from, is_unwitting(iocb->ki_filp), &patience);
 	return err ?: len;
 }
 

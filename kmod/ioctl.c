@@ -280,6 +280,7 @@ static int do_send(const struct call *call, union argument *arg)
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 
+	send->prio = array_index_nospec(send->prio, MBOX_LEVELS);
 	patience = patience_of(call, send->flags & MBOX_SEND_NONBLOCK,
 			       send->flags & MBOX_SEND_TIMEOUT, send->deadline);
 	sync = send->flags & MBOX_SEND_SYNC || mbox_is_rendezvous(mb);
@@ -473,7 +474,7 @@ static int choose(const struct call *call, struct mbox_recv *recv,
 	struct mbox_msg *msg;
 	int err;
 
-	choice = kmalloc(sizeof(*choice), GFP_KERNEL);
+	choice = kmalloc(sizeof(*choice), MBOX_GFP);
 	if (!choice)
 		return -ENOMEM;
 	choice->nr = 0;

@@ -49,9 +49,9 @@ static int alloc_index(struct mbox *mb)
 
 	queue->index_bits = order_base_2(msgs);
 	queue->index = kvcalloc(BIT(queue->index_bits), sizeof(*queue->index),
-				GFP_KERNEL_ACCOUNT);
+				MBOX_GFP);
 	mb->seekers = kvmalloc_array(BIT(MBOX_SEEKER_BITS), sizeof(*mb->seekers),
-				     GFP_KERNEL_ACCOUNT);
+				     MBOX_GFP);
 	if (!queue->index || !mb->seekers)
 		return -ENOMEM;
 	for (i = 0; i < BIT(MBOX_SEEKER_BITS); i++)
@@ -104,7 +104,7 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 /* A mailbox of the calling process, in no namespace yet. */
 struct mbox *mbox_mailbox_alloc(const struct mbox_create *attr)
 {
-	struct mbox *mb = kzalloc(sizeof(*mb), GFP_KERNEL_ACCOUNT);
+	struct mbox *mb = kzalloc(sizeof(*mb), MBOX_GFP);
 	int err = 0;
 
 	if (!mb)

@@ -72,6 +72,7 @@
 #ifndef MBOX_H
 #define MBOX_H
 
+#include <linux/gfp.h>
 #include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/mbox.h>
@@ -93,6 +94,12 @@
 #endif
 
 #define MBOX_LEVELS	(MBOX_PRIO_MAX + 1)
+
+/*
+ * All memory is charged to the memory cgroup of whoever asks for it. Where there
+ * is none left it gets an error: nobody is killed for a mailbox or a message.
+ */
+#define MBOX_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
  * struct mbox_levels - a list ordered by (priority, arrival)

@@ -12,19 +12,24 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "msg.h"
 
 /*
- * The memory is charged to the caller's memory cgroup. Where there is none
- * left it gets an error: nobody is killed for a message.
+ * Contiguous memory comes in powers of two of pages: a message of 1 MiB, with
+ * what we add to it, would take 2 MiB, and those are hard to find. So what is
+ * large is put together from pages.
  */
 struct mbox_msg *mbox_msg_alloc(u32 size)
 {
 	struct mbox_msg *msg;
+	size_t bytes = struct_size(msg, data, size);
 
-	msg = kvmalloc(struct_size(msg, data, size),
-		       GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	if (bytes <= PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
+		msg = kmalloc(bytes, MBOX_GFP);
+	else
+		msg = __vmalloc(bytes, MBOX_GFP);
 	if (msg)
 		msg->pool = NULL;
 	return msg;

@@ -31,7 +31,7 @@ static const struct rhashtable_params names_params = {
 
 struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns)
 {
-	struct mbox_ns *ns = kzalloc(sizeof(*ns), GFP_KERNEL_ACCOUNT);
+	struct mbox_ns *ns = kzalloc(sizeof(*ns), MBOX_GFP);
 
 	if (!ns)
 		return NULL;
@@ -71,9 +71,13 @@ void mbox_ns_put(struct mbox_ns *ns)
 
 static int add_name(struct mbox_ns *ns, struct mbox *mb)
 {
+	int err;
+
 	if (!mb->name[0])
 		return 0;
-	return rhashtable_lookup_insert_fast(&ns->names, &mb->name_node, names_params);
+	err = rhashtable_lookup_insert_fast(&ns->names, &mb->name_node, names_params);
+	/* That the table cannot grow is no news for users but that memory is short. */
+	return !err || err == -EEXIST ? err : -ENOMEM;
 }
 
 static void remove_name(struct mbox_ns *ns, struct mbox *mb)
@@ -86,13 +90,13 @@ static int add_id(struct mbox_ns *ns, struct mbox *mb)
 {
 	int err;
 
-	err = xa_insert(&ns->order, mb->id, mb, GFP_KERNEL);
+	err = xa_insert(&ns->order, mb->id, mb, MBOX_GFP);
 	if (err)
 		return err;
 	err = rhashtable_insert_fast(&ns->ids, &mb->id_node, ids_params);
 	if (err)
 		xa_erase(&ns->order, mb->id);
-	return err;
+	return err ? -ENOMEM : 0;
 }
 
 /* Give @mb the next id, and its name if it has one. An id is used up only then. */

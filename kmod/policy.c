@@ -3,7 +3,7 @@
  * policy.c - which waiter is served, with which message, and when.
  *
  * Three things happen to a mailbox, each followed by all that it makes possible,
- * so that whenever the lock is free nobody waits who could be served:
+ * so that when it is over nobody waits who could be served:
  *
  *   - a message is queued: it is offered to the longest waiting receiver that it
  *     suits. That is the direct hand-off: a message that meets its receiver
@@ -281,11 +281,21 @@ static bool admit_one(struct mbox *mb, struct mbox_wakes *wakes)
 	return true;
 }
 
+/*
+ * A large message that goes may let very many in: between batches of them others
+ * have the lock and the processor. No caller relies on what it saw before.
+ */
 static void settle(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	lockdep_assert_held(&mb->lock);
-	while (mb->state != MBOX_GONE && admit_one(mb, wakes))
-		;
+	while (mb->state != MBOX_GONE && admit_one(mb, wakes)) {
+		if (wakes->nr < MBOX_WAKE_BATCH)
+			continue;
+		spin_unlock(&mb->lock);
+		mbox_wakes_tasks(wakes);
+		cond_resched();
+		spin_lock(&mb->lock);
+	}
 	wakes->poll &= mbox_policy_poll(mb);
 }
 
@@ -396,6 +406,8 @@ static int finish(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 	begin(mb, wakes);
 	if (!cancel(mb, waiter, sending, wakes))
 		err = waiter->result;
+	else if (mb->state == MBOX_GONE)
+		err = -EIDRM;
 	end(mb, wakes);
 	return err;
 }

@@ -83,7 +83,7 @@ struct mbox_msg *mbox_recv_choose(struct mbox **mbs, unsigned int nr,
 		err = mbox_gate_take_end(mbs[i], MBOX_END_RECV);
 	if (err)
 		return ERR_PTR(err);
-	seats = kcalloc(nr, sizeof(*seats), GFP_KERNEL);
+	seats = kcalloc(nr, sizeof(*seats), MBOX_GFP);
 	if (!seats)
 		return ERR_PTR(-ENOMEM);
 	init_receiver(&receiver, wish);

@@ -43,9 +43,11 @@ int mbox_registry_add(struct mbox *mb)
 	/* Before it is found: it may be deleted at once. */
 	mbox_mailbox_get(mb);
 	__module_get(THIS_MODULE);
-	mutex_lock(&ns->lock);
-	err = mbox_ns_add(ns, mb);
-	mutex_unlock(&ns->lock);
+	err = mutex_lock_killable(&ns->lock);
+	if (!err) {
+		err = mbox_ns_add(ns, mb);
+		mutex_unlock(&ns->lock);
+	}
 	if (err) {
 		module_put(THIS_MODULE);
 		mbox_mailbox_put(mb);

@@ -110,8 +110,11 @@ int mbox_send_user(struct mbox *mb, struct mbox_send *send,
 	return submit(mb, msg, send->flags & MBOX_SEND_SYNC, &send->receiver, patience);
 }
 
-/* All that @from has is one message, of the least priority. */
-int mbox_send_iter(struct mbox *mb, struct iov_iter *from,
+/*
+ * All that @from has is one message, of the least priority; if it is sent
+ * @unwitting, of no user and group.
+ */
+int mbox_send_iter(struct mbox *mb, struct iov_iter *from, bool unwitting,
 		   struct mbox_patience *patience)
 {
 	size_t len = iov_iter_count(from);
@@ -128,6 +131,10 @@ int mbox_send_iter(struct mbox *mb, struct iov_iter *from,
 	if (!copy_from_iter_full(msg->data, len, from)) {
 		mbox_policy_discard(mb, msg);
 		return -EFAULT;
+	}
+	if (unwitting) {
+		msg->uid = INVALID_UID;
+		msg->gid = INVALID_GID;
 	}
 	return submit(mb, msg, false, &receiver, patience);
 }

@@ -47,6 +47,17 @@ void mbox_wakes_init(struct mbox_wakes *wakes)
 	INIT_LIST_HEAD(&wakes->dropped);
 }
 
+void mbox_wakes_tasks(struct mbox_wakes *wakes)
+{
+	unsigned int i;
+
+	for (i = 0; i < wakes->nr; i++) {
+		wake_up_process(wakes->tasks[i]);
+		put_task_struct(wakes->tasks[i]);
+	}
+	wakes->nr = 0;
+}
+
 /*
  * Tasks and pollers, without the lock. A poller adds itself to poll_wait and
  * then takes the lock to read the state; what is flushed here was changed under
@@ -55,12 +66,7 @@ void mbox_wakes_init(struct mbox_wakes *wakes)
  */
 void mbox_wakes_flush(struct mbox *mb, struct mbox_wakes *wakes)
 {
-	unsigned int i;
-
-	for (i = 0; i < wakes->nr; i++) {
-		wake_up_process(wakes->tasks[i]);
-		put_task_struct(wakes->tasks[i]);
-	}
+	mbox_wakes_tasks(wakes);
 	if (wakes->poll && waitqueue_active(&mb->poll_wait))
 		wake_up_interruptible_poll(&mb->poll_wait, wakes->poll);
 }
@@ -120,11 +126,11 @@ int mbox_wait_sleep(struct mbox_waiter *waiter, const struct mbox_patience *pati
 		/* Pairs with the release in mbox_wait_finish(). */
 		if (smp_load_acquire(&waiter->done))
 			break;
-		err = -ERESTARTSYS;
-		if (signal_pending(current))
-			break;
 		err = -ETIMEDOUT;
 		if (expired)
+			break;
+		err = -ERESTARTSYS;
+		if (signal_pending(current))
 			break;
 		expired = !schedule_hrtimeout_range(patience->timed ? &deadline : NULL,
 						    current->timer_slack_ns,

@@ -91,6 +91,7 @@ struct mbox_wakes {
 };
 
 void mbox_wakes_init(struct mbox_wakes *wakes);
+void mbox_wakes_tasks(struct mbox_wakes *wakes);
 void mbox_wakes_flush(struct mbox *mb, struct mbox_wakes *wakes);
 
 void mbox_wait_init(struct mbox_waiter *waiter);

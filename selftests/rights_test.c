@@ -680,6 +680,45 @@ TEST_F(descriptor, gives_no_right)
 	end(owner);
 }
 
+/* A message that another user's descriptor made us write is not in our name. */
+TEST(a_descriptor_of_another_user_lends_no_name_to_what_is_written)
+{
+	int sockets[2], *errors = shared(ERRORS * sizeof(*errors));
+	struct mbox_create attr = attributes(3, 8);
+	struct letter letter;
+	pid_t opener;
+	int fd, own;
+
+	begin();
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+	umask(0);
+	attr.mode = 0666;
+	own = device(O_RDWR);
+	attr.id = create(own, attr);
+	opener = spawn_opener(sockets[0], STRANGER_PROCESS, false, errors);
+	fd = receive_descriptor(sockets[1]);
+	ASSERT_EQ(0, bind_by_id(fd, attr.id));
+	ASSERT_EQ(0, bind_by_id(own, attr.id));
+	EXPECT_EQ(1, write(fd, "a", 1));
+	EXPECT_EQ(0, post(fd, 0, "b", 0));
+	EXPECT_EQ(1, write(own, "c", 1));
+
+	ASSERT_EQ(0, fetch(own, 0, &letter));
+	EXPECT_STREQ("a", letter.text);
+	EXPECT_EQ(65534, letter.env.uid);
+	EXPECT_EQ(65534, letter.env.gid);
+	EXPECT_EQ(getpid(), letter.env.pid);
+	ASSERT_EQ(0, fetch(own, 0, &letter));
+	EXPECT_EQ(0, letter.env.uid);
+	ASSERT_EQ(0, fetch(own, 0, &letter));
+	EXPECT_STREQ("c", letter.text);
+	EXPECT_EQ(0, letter.env.uid);
+	EXPECT_EQ(0, letter.env.gid);
+	ASSERT_EQ(1, write(sockets[1], "", 1));
+	ASSERT_EQ(0, join(opener));
+	sweep();
+}
+
 FIXTURE(passed_descriptor) {
 	int fd;
 };

@@ -41,7 +41,8 @@
  *   reserved     MBOX_CREATE_RESERVE: max_msgs buffers of max_size bytes are
  *                set aside when the mailbox is made; sending allocates nothing
  *
- * What is unbounded still has the system's limit: then ENOBUFS, not a wait.
+ * What is unbounded still has the system's limit: then ENOBUFS, not a wait. A
+ * message that could not be delivered returns even if its room is taken.
  *
  * Waiting senders are admitted by priority, then by arrival; nobody overtakes
  * them. A waiting message is served to the longest waiting of the receivers
@@ -72,7 +73,9 @@
  * user namespace that owns the mailbox's network namespace may do everything.
  * read(2) and write(2) happen without a program's knowing, so they ask twice:
  * the calling process must have the right, and whoever opened the descriptor
- * must have it too.
+ * must have it too. If the two are not of the same effective user and group, a
+ * message that was written bears the overflow uid and gid, since the program
+ * that wrote it may not have known where its output goes.
  *
  * Time: a deadline is absolute, on CLOCK_MONOTONIC of the calling process's
  * time namespace, in nanoseconds; larger ones than the clock can reach mean
@@ -117,7 +120,7 @@
  * A call that returns an error has changed nothing. Where more than one error
  * applies, arguments come first (E2BIG, EINVAL, EBADF), then the mailbox
  * (ENOTCONN, ENOENT, EIDRM), the right (EACCES), what it was created for
- * (EOPNOTSUPP, ESRCH, EPERM), the message (EMSGSIZE, EFAULT, ENOMEM), and last
+ * (EOPNOTSUPP, ESRCH, EPERM), the message (EMSGSIZE, ENOMEM, EFAULT), and last
  * its state (EIDRM, EBUSY, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR). Two waits come
  * before the message's bytes are looked at: that for a reserved buffer, and the
  * one that is over since the message has expired already.
