@@ -269,7 +269,7 @@ TEST_F(expiry, is_by_the_clock_of_the_senders_time_namespace)
 TEST_F(expiry, of_very_many_at_once_leaves_none)
 {
 	const unsigned int many = 4000;
-	int fd = mailbox(attributes(many, 4));
+	int fd = mailbox(attributes(many, 4)), error = 0;
 	uint64_t expires;
 	unsigned int i;
 
@@ -278,11 +278,14 @@ TEST_F(expiry, of_very_many_at_once_leaves_none)
 	for (i = 0; i < 1000; i++)
 		ASSERT_EQ(0, post(fd, 0, "x", 0));
 	expires = now() + (now() - expires) * 2 * many / 1000;
-	for (i = 1000; i < many; i++)
-		ASSERT_EQ(0, post_until(fd, "x", expires));
+	for (i = 1000; i < many && !error; i++)
+		error = post_until(fd, "x", expires);
+	/* On a machine that is busy there may be no time for all. */
+	ASSERT_TRUE(!error || error == ETIMEDOUT);
 	WAIT_UNTIL(state(fd, 0).msgs == 1000);
 	EXPECT_LE(expires, now());
-	EXPECT_EQ(many - 1000, state(fd, 0).expired);
+	EXPECT_EQ(state(fd, 0).sent - 1000, state(fd, 0).expired);
+	EXPECT_LT(100, state(fd, 0).expired);
 }
 
 /*
