@@ -853,7 +853,7 @@ TEST_F(pair, keeps_its_end_over_exec)
 		NEED(!use_end(self->fd, variant->sends));
 		NEED(dup2(gate[0], 0) == 0);
 		close(gate[1]);
-		execl("/bin/sh", "a shell", "-c", "read nothing", NULL);
+		execl("/bin/sh", "sh", "-c", "read nothing", NULL);
 		_exit(1);
 	}
 	snprintf(comm, sizeof(comm), "/proc/%d/comm", holder);
