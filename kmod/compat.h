@@ -3,6 +3,9 @@
 #ifndef MBOX_COMPAT_H
 #define MBOX_COMPAT_H
 
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/string.h>
 #include <net/net_namespace.h>
 
 /*
@@ -17,6 +20,26 @@ mbox_compat_register_net_sysctl(struct net *net, const char *path,
 	return register_net_sysctl_sz(net, path, table, rows);
 #else
 	return register_net_sysctl(net, path, table);
+#endif
+}
+
+/*
+ * The process (or thread) of a pidfd, borrowed from it, or NULL if it is another
+ * kind of file. No symbol tells that, but the file system does: newer kernels
+ * have one for pidfds only; in older ones they are the anonymous inodes of that
+ * name, which only the kernel gives.
+ */
+static inline struct pid *mbox_compat_pidfd_pid(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+#ifdef PID_FS_MAGIC
+	return inode->i_sb->s_magic == PID_FS_MAGIC ? inode->i_private : NULL;
+#else
+	if (inode->i_sb->s_magic != ANON_INODE_FS_MAGIC ||
+	    strcmp(file->f_path.dentry->d_name.name, "[pidfd]"))
+		return NULL;
+	return file->private_data;
 #endif
 }
 

@@ -33,7 +33,7 @@ struct mbox *mbox_dev_target(const struct mbox_file *mf)
 
 	if (!mb)
 		return ERR_PTR(-ENOTCONN);
-	return READ_ONCE(mb->state) == MBOX_GONE ? ERR_PTR(-EIDRM) : mb;
+	return mbox_is_gone(mb) ? ERR_PTR(-EIDRM) : mb;
 }
 
 int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb)
@@ -46,12 +46,27 @@ int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb)
 	return 0;
 }
 
+/* The caller's account, to be put: most often that of whoever opened it. */
+struct mbox_account *mbox_dev_payer(const struct mbox_file *mf)
+{
+	const struct mbox_account_key *key = &mf->payer->key;
+
+	if (key->user_ns == current_user_ns() && uid_eq(key->uid, current_euid()))
+		return mbox_account_get(mf->payer);
+	return mbox_account_find(current_user_ns(), current_euid());
+}
+
 static int dev_open(struct inode *inode, struct file *file)
 {
 	struct mbox_file *mf = kzalloc(sizeof(*mf), MBOX_GFP);
 
 	if (!mf)
 		return -ENOMEM;
+	mf->payer = mbox_account_find(current_user_ns(), current_euid());
+	if (IS_ERR(mf->payer)) {
+		kfree(mf);
+		return -ENOMEM;
+	}
 	mf->opener = get_pid(task_tgid(current));
 	file->private_data = mf;
 	return stream_open(inode, file);
@@ -64,19 +79,25 @@ static int dev_release(struct inode *inode, struct file *file)
 	if (mf->mb)
 		mbox_mailbox_put(mf->mb);
 	put_pid(mf->opener);
+	mbox_account_put(mf->payer);
 	kfree(mf);
 	return 0;
 }
 
-static struct mbox *stream_target(const struct kiocb *iocb, unsigned int right)
+static struct mbox *stream_target(const struct kiocb *iocb, unsigned int right,
+				  struct mbox_pass *pass)
 {
 	const struct file *file = iocb->ki_filp;
 	const struct mbox_file *mf = file->private_data;
 	struct mbox *mb = mbox_dev_target(mf);
 
-	if (!IS_ERR(mb) && !mbox_rights_stream(mb, right, mf->opener, file->f_cred))
-		return ERR_PTR(-EACCES);
-	return mb;
+	if (IS_ERR(mb))
+		return mb;
+	mbox_rights_ask(pass, right);
+	mbox_rights_ask_opener(pass, mf->opener, file->f_cred);
+	if (mbox_rights_admit(mb, pass))
+		return mb;
+	return ERR_PTR(mbox_rights_refusal(mb));
 }
 
 static struct mbox_patience patience_of(const struct kiocb *iocb)
@@ -89,7 +110,8 @@ static struct mbox_patience patience_of(const struct kiocb *iocb)
 
 static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_RECV);
+	struct mbox_pass pass;
+	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_RECV, &pass);
 	struct mbox_patience patience = patience_of(iocb);
 	struct mbox_wish wish = { .room = iov_iter_count(to) };
 	struct mbox_msg *msg;
@@ -98,7 +120,7 @@ static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 	if (IS_ERR(mb) || !wish.room)
 		return PTR_ERR_OR_ZERO(mb);
-	msg = mbox_recv_claim(mb, &wish, &patience);
+	msg = mbox_recv_claim(mb, &wish, &pass, &patience);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 
@@ -110,7 +132,8 @@ static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 /*
  * A program that runs with more rights than whoever opened the descriptor may
- * not know where it writes, so the message must not speak in its user's name.
+ * not know where it writes, so the message must not speak in its user's name, or
+ * be paid for by it.
  */
 static bool is_unwitting(const struct file *file)
 {
@@ -120,14 +143,25 @@ static bool is_unwitting(const struct file *file)
 
 static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_SEND);
-	struct mbox_patience patience = patience_of(iocb);
+	const struct file *file = iocb->ki_filp;
+	const struct mbox_file *mf = file->private_data;
+	struct mbox_posting posting = { .patience = patience_of(iocb) };
+	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_SEND, &posting.pass);
 	size_t len = iov_iter_count(from);
 	int err;
 
 	if (IS_ERR(mb) || !len)
 		return PTR_ERR_OR_ZERO(mb);
-	err = mbox_send_iter(mb, from, is_unwitting(iocb->ki_filp), &patience);
+	if (is_unwitting(file)) {
+		posting.payer_cred = file->f_cred;
+		posting.payer = mbox_account_get(mf->payer);
+	} else {
+		posting.payer = mbox_dev_payer(mf);
+	}
+	if (IS_ERR(posting.payer))
+		return PTR_ERR(posting.payer);
+	err = mbox_send_iter(mb, from, &posting);
+	mbox_account_put(posting.payer);
 	return err ?: len;
 }
 
@@ -150,15 +184,12 @@ static const struct file_operations dev_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 };
 
-/*
- * For root alone until there are quotas for each user; an administrator may
- * open it to a group.
- */
+/* For everybody: mailboxes have rights of their own, and users have quotas. */
 static struct miscdevice dev = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "mbox",
 	.fops = &dev_fops,
-	.mode = 0600,
+	.mode = 0666,
 };
 
 int __init mbox_dev_init(void)

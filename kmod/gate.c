@@ -7,19 +7,7 @@
 #include <linux/sched/signal.h>
 
 #include "gate.h"
-
-/* A process lives until its last thread has ended, reaped or not. */
-static bool is_alive(struct pid *process)
-{
-	struct task_struct *leader;
-	bool alive;
-
-	rcu_read_lock();
-	leader = pid_task(process, PIDTYPE_TGID);
-	alive = leader && !(READ_ONCE(leader->exit_state) && thread_group_empty(leader));
-	rcu_read_unlock();
-	return alive;
-}
+#include "process.h"
 
 /* The calling process's from now on, if nobody alive has it: 0 or -EPERM. */
 int mbox_gate_take_end(struct mbox *mb, enum mbox_end end)
@@ -32,7 +20,7 @@ int mbox_gate_take_end(struct mbox *mb, enum mbox_end end)
 		return 0;
 	spin_lock(&mb->lock);
 	if (*holder != me) {
-		if (*holder && is_alive(*holder)) {
+		if (*holder && mbox_process_alive(*holder)) {
 			err = -EPERM;
 		} else {
 			former = *holder;
@@ -57,7 +45,7 @@ static bool may_enter(const struct mbox_gate *gate)
 }
 
 /* The first in the line enters, with the calls of its process right behind it. */
-static void let_in(struct mbox *mb, struct mbox_wakes *wakes)
+void mbox_gate_let_in(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	struct mbox_gate *gate = &mb->gate;
 
@@ -91,7 +79,7 @@ static int wait_turn(struct mbox *mb, struct mbox_waiter *waiter,
 		list_del_init(&waiter->seat.node);
 		mb->nr_receivers--;
 		/* It may have kept a call of the process inside from entering. */
-		let_in(mb, &wakes);
+		mbox_gate_let_in(mb, &wakes);
 	} else {
 		err = waiter->result;
 	}
@@ -103,12 +91,14 @@ static int wait_turn(struct mbox *mb, struct mbox_waiter *waiter,
 /**
  * mbox_gate_enter() - become the process that may receive
  * @mb: the mailbox, held
+ * @pass: the right to receive
  * @patience: how long to wait for the turn
  *
- * Return: 0: to be followed by mbox_gate_leave(). -EIDRM, -EBUSY, -ETIMEDOUT or
- * -ERESTARTSYS.
+ * Return: 0: to be followed by mbox_gate_leave(). -EIDRM, -EKEYREVOKED, -EBUSY,
+ * -ETIMEDOUT or -ERESTARTSYS.
  */
-int mbox_gate_enter(struct mbox *mb, const struct mbox_patience *patience)
+int mbox_gate_enter(struct mbox *mb, const struct mbox_pass *pass,
+		    const struct mbox_patience *patience)
 {
 	struct mbox_gate *gate = &mb->gate;
 	struct mbox_waiter waiter = {};
@@ -116,10 +106,12 @@ int mbox_gate_enter(struct mbox *mb, const struct mbox_patience *patience)
 
 	if (!(mb->kind & MBOX_CREATE_SINGLE))
 		return 0;
-	mbox_wait_init(&waiter);
+	mbox_wait_init(&waiter, pass);
 	spin_lock(&mb->lock);
-	if (mb->state == MBOX_GONE) {
+	if (mbox_is_gone(mb)) {
 		err = -EIDRM;
+	} else if (!mbox_pass_holds(mb, pass)) {
+		err = -EKEYREVOKED;
 	} else if (may_enter(gate)) {
 		gate->calls++;
 		gate->inside = task_tgid(current);
@@ -143,9 +135,21 @@ void mbox_gate_leave(struct mbox *mb)
 	mbox_wakes_init(&wakes);
 	spin_lock(&mb->lock);
 	if (!--mb->gate.calls)
-		let_in(mb, &wakes);
+		mbox_gate_let_in(mb, &wakes);
 	spin_unlock(&mb->lock);
 	mbox_wakes_flush(mb, &wakes);
+}
+
+/* The process that had it has lost the right to it; it is kept alive by others. */
+void mbox_gate_free_end(struct mbox *mb, enum mbox_end end, const struct pid *process)
+{
+	struct pid **holder = &mb->gate.ends[end];
+
+	lockdep_assert_held(&mb->lock);
+	if (*holder != process)
+		return;
+	put_pid(*holder);
+	*holder = NULL;
 }
 
 void mbox_gate_clear(struct mbox_gate *gate)

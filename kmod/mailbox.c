@@ -5,16 +5,20 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/log2.h>
+#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
 
 #include "gate.h"
+#include "limits.h"
 #include "mailbox.h"
 #include "msg.h"
 #include "ns.h"
 #include "policy.h"
+#include "process.h"
+#include "share.h"
 
 /* In interrupt context, so only ask for it to be done. */
 static enum hrtimer_restart expiry_due(struct hrtimer *timer)
@@ -30,24 +34,47 @@ static void expire(struct work_struct *work)
 	mbox_policy_expire(container_of(work, struct mbox, expiry_work));
 }
 
+/* What is large, and needed by those only who send and receive. */
+static void free_buffers(struct mbox *mb)
+{
+	struct hlist_head *index;
+	struct list_head *seekers;
+	LIST_HEAD(slots);
+
+	spin_lock(&mb->lock);
+	list_splice_init(&mb->slots, &slots);
+	index = mb->queue.index;
+	seekers = mb->seekers;
+	mb->queue.index = NULL;
+	mb->seekers = NULL;
+	spin_unlock(&mb->lock);
+	mbox_msg_free_list(&slots);
+	kvfree(index);
+	kvfree(seekers);
+}
+
 static void free_mailbox(struct mbox *mb)
 {
-	mbox_msg_free_list(&mb->slots);
-	kvfree(mb->queue.index);
-	kvfree(mb->seekers);
+	kfree(mb->shares);
 	mbox_gate_clear(&mb->gate);
-	put_pid(mb->owner);
+	mbox_account_put(mb->payer);
+	mbox_ns_put(mb->ns);
 	kfree_rcu(mb, rcu);
 }
 
-/* About as many buckets as there may be messages. */
+static bool is_indexed(const struct mbox *mb)
+{
+	return mb->kind & (MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER);
+}
+
 static int alloc_index(struct mbox *mb)
 {
 	struct mbox_queue *queue = &mb->queue;
-	u32 msgs = clamp(queue->max_msgs, 1U << MBOX_SEEKER_BITS, 1U << 16);
 	unsigned int i;
 
-	queue->index_bits = order_base_2(msgs);
+	if (!is_indexed(mb))
+		return 0;
+	get_random_bytes(&queue->seed, sizeof(queue->seed));
 	queue->index = kvcalloc(BIT(queue->index_bits), sizeof(*queue->index),
 				MBOX_GFP);
 	mb->seekers = kvmalloc_array(BIT(MBOX_SEEKER_BITS), sizeof(*mb->seekers),
@@ -63,6 +90,8 @@ static int alloc_slots(struct mbox *mb)
 {
 	u32 i;
 
+	if (!(mb->kind & MBOX_CREATE_RESERVE))
+		return 0;
 	for (i = 0; i < mb->queue.max_msgs; i++) {
 		struct mbox_msg *slot = mbox_msg_alloc(mb->max_size);
 
@@ -77,22 +106,53 @@ static int alloc_slots(struct mbox *mb)
 	return 0;
 }
 
+/* About as many buckets as there may be messages. */
+static unsigned int index_bits(const struct mbox *mb)
+{
+	return order_base_2(clamp(mb->queue.max_msgs, 1U << MBOX_SEEKER_BITS, 1U << 16));
+}
+
+/* All the memory that is set aside when it is made. */
+static size_t bytes_of(const struct mbox *mb)
+{
+	size_t bytes = sizeof(*mb);
+
+	if (is_indexed(mb))
+		bytes += BIT(mb->queue.index_bits) * sizeof(*mb->queue.index) +
+			 BIT(MBOX_SEEKER_BITS) * sizeof(*mb->seekers);
+	if (mb->kind & MBOX_CREATE_RESERVE)
+		bytes += mb->queue.max_msgs * (sizeof(struct mbox_msg) + mb->max_size);
+	return bytes;
+}
+
+/* There is nothing to share at a rendezvous. */
+static u32 share_of(const struct mbox *mb, const struct mbox_create *attr)
+{
+	if (mbox_is_rendezvous(mb))
+		return 100;
+	return attr->share ?: READ_ONCE(mbox_limits.default_share);
+}
+
 static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 {
 	memcpy(mb->name, attr->name, sizeof(mb->name));
-	mb->owner = get_pid(task_tgid(current));
-	mb->uid = current_euid();
-	mb->gid = current_egid();
-	mb->mode = attr->mode & ~current_umask();
+	mb->access.mode = attr->mode & ~current_umask();
 	mb->max_size = attr->max_size;
 	mb->kind = attr->flags & ~MBOX_CREATE_BIND;
 	mb->queue.max_msgs = attr->max_msgs;
 	mb->queue.max_bytes = attr->max_bytes;
+	mb->queue.index_bits = index_bits(mb);
+	mb->share = share_of(mb, attr);
 	timerqueue_init_head(&mb->queue.expiries);
+	mb->bytes = bytes_of(mb);
 	mb->state = MBOX_LIVE;
 	refcount_set(&mb->refs, 1);
+	INIT_LIST_HEAD(&mb->tie);
 	spin_lock_init(&mb->lock);
+	seqcount_spinlock_init(&mb->access.seq, &mb->lock);
+	hash_init(mb->access.permits);
 	INIT_LIST_HEAD(&mb->receivers);
+	INIT_LIST_HEAD(&mb->offers);
 	INIT_LIST_HEAD(&mb->slots);
 	INIT_LIST_HEAD(&mb->gate.turn);
 	hrtimer_init(&mb->expiry_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
@@ -101,21 +161,56 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	init_waitqueue_head(&mb->poll_wait);
 }
 
-/* A mailbox of the calling process, in no namespace yet. */
-struct mbox *mbox_mailbox_alloc(const struct mbox_create *attr)
+struct mbox_cost mbox_mailbox_cost(const struct mbox *mb)
+{
+	return (struct mbox_cost) { .mailboxes = 1, .bytes = mb->bytes };
+}
+
+static int charge(struct mbox *mb)
+{
+	const struct mbox_cost cost = mbox_mailbox_cost(mb);
+	int err = mbox_account_charge(mb->payer, NULL, &cost);
+
+	if (err)
+		return err;
+	err = mbox_tally_charge_ns(&mb->ns->tally, &cost, mb->ns->user_ns);
+	if (err)
+		mbox_account_uncharge(mb->payer, NULL, &cost);
+	return err;
+}
+
+/* Nobody needs what was charged. A few bytes remain until the last put. */
+static void release(struct mbox *mb)
+{
+	const struct mbox_cost cost = mbox_mailbox_cost(mb);
+
+	free_buffers(mb);
+	mbox_account_uncharge(mb->payer, NULL, &cost);
+	mbox_tally_uncharge(&mb->ns->tally, &cost);
+}
+
+/* A mailbox that nobody owns and nobody finds yet. */
+struct mbox *mbox_mailbox_alloc(const struct mbox_create *attr, struct mbox_ns *ns,
+				struct mbox_account *payer)
 {
 	struct mbox *mb = kzalloc(sizeof(*mb), MBOX_GFP);
-	int err = 0;
+	int err;
 
 	if (!mb)
 		return ERR_PTR(-ENOMEM);
 	init_mailbox(mb, attr);
-	if (mb->kind & (MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER))
-		err = alloc_index(mb);
-	if (!err && mb->kind & MBOX_CREATE_RESERVE)
-		err = alloc_slots(mb);
+	mb->ns = mbox_ns_get(ns);
+	mb->payer = mbox_account_get(payer);
+	err = charge(mb);
+	if (err)
+		goto free;
+	err = alloc_index(mb) ?: mbox_share_init(mb) ?: alloc_slots(mb);
 	if (!err)
 		return mb;
+	mbox_mailbox_put(mb);
+	return ERR_PTR(err);
+
+free:
 	free_mailbox(mb);
 	return ERR_PTR(err);
 }
@@ -134,8 +229,9 @@ void mbox_mailbox_put(struct mbox *mb)
 {
 	if (!refcount_dec_and_test(&mb->refs))
 		return;
-	if (mb->ns)
-		mbox_ns_put(mb->ns);
+	/* If it was ever found, that is done. */
+	if (mb->state == MBOX_LIVE)
+		release(mb);
 	free_mailbox(mb);
 }
 
@@ -153,7 +249,8 @@ bool mbox_mailbox_mark_gone(struct mbox *mb)
 }
 
 /*
- * Drop the messages of a mailbox that is gone, and tell those who wait for it.
+ * Drop the messages and buffers of a mailbox that is gone, and tell those who
+ * wait for it.
  * The timer is not started again: that happens under the lock, unless GONE.
  */
 void mbox_mailbox_clear(struct mbox *mb)
@@ -161,6 +258,7 @@ void mbox_mailbox_clear(struct mbox *mb)
 	hrtimer_cancel(&mb->expiry_timer);
 	cancel_work_sync(&mb->expiry_work);
 	mbox_policy_dismiss(mb);
+	release(mb);
 }
 
 __poll_t mbox_mailbox_poll(struct mbox *mb, struct file *file, poll_table *wait)
@@ -175,37 +273,11 @@ __poll_t mbox_mailbox_poll(struct mbox *mb, struct file *file, poll_table *wait)
 	return events;
 }
 
-static pid_t owner_nr(const struct mbox *mb)
-{
-	pid_t nr = 0;
-
-	rcu_read_lock();
-	if (pid_task(mb->owner, PIDTYPE_TGID))
-		nr = pid_vnr(mb->owner);
-	rcu_read_unlock();
-	return nr;
-}
-
-/* False if it is gone. */
-bool mbox_mailbox_stat(struct mbox *mb, struct mbox_stat *stat)
+static void stat_counters(struct mbox *mb, struct mbox_account *viewer,
+			  struct mbox_stat *stat)
 {
 	const struct mbox_queue *queue = &mb->queue;
-	struct user_namespace *user_ns = current_user_ns();
-	bool gone;
 
-	stat->id = mb->id;
-	memcpy(stat->name, mb->name, sizeof(stat->name));
-	stat->max_bytes = queue->max_bytes;
-	stat->max_msgs = queue->max_msgs;
-	stat->max_size = mb->max_size;
-	stat->mode = mb->mode;
-	stat->kind = mb->kind;
-	stat->uid = from_kuid_munged(user_ns, mb->uid);
-	stat->gid = from_kgid_munged(user_ns, mb->gid);
-	stat->pid = owner_nr(mb);
-
-	spin_lock(&mb->lock);
-	gone = mb->state == MBOX_GONE;
 	stat->bytes = queue->bytes;
 	stat->bytes_high = queue->bytes_high;
 	stat->msgs = queue->msgs;
@@ -215,6 +287,50 @@ bool mbox_mailbox_stat(struct mbox *mb, struct mbox_stat *stat)
 	stat->sent = mb->sent;
 	stat->received = mb->received;
 	stat->expired = mb->expired;
+	mbox_share_tell(mb, viewer, stat);
+}
+
+static void stat_access(struct mbox *mb, struct mbox_stat *stat)
+{
+	const struct mbox_access *access = &mb->access;
+	const struct mbox_participant *owner, *to;
+
+	rcu_read_lock();
+	owner = rcu_dereference(access->owner);
+	to = mbox_offered_to(mb);
+	stat->mode = access->mode;
+	stat->uid = from_kuid_munged(current_user_ns(), access->uid);
+	stat->gid = from_kgid_munged(current_user_ns(), access->gid);
+	stat->pid = owner ? mbox_process_nr(owner->pid) : 0;
+	stat->offered = to ? mbox_process_nr(to->pid) : 0;
+	stat->grants = access->nr_permits;
+	stat->state = 0;
+	if (mbox_is_orphan(mb))
+		stat->state |= MBOX_STATE_ORPHAN;
+	if (to)
+		stat->state |= MBOX_STATE_OFFERED;
+	rcu_read_unlock();
+}
+
+/* False if it is gone. */
+bool mbox_mailbox_stat(struct mbox *mb, struct mbox_account *viewer,
+		       struct mbox_stat *stat)
+{
+	bool gone;
+
+	stat->id = mb->id;
+	memcpy(stat->name, mb->name, sizeof(stat->name));
+	stat->max_bytes = mb->queue.max_bytes;
+	stat->max_msgs = mb->queue.max_msgs;
+	stat->max_size = mb->max_size;
+	stat->share = mb->share;
+	stat->kind = mb->kind;
+	stat->reserved = 0;
+
+	spin_lock(&mb->lock);
+	gone = mbox_is_gone(mb);
+	stat_access(mb, stat);
+	stat_counters(mb, viewer, stat);
 	spin_unlock(&mb->lock);
 	return !gone;
 }

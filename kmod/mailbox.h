@@ -7,12 +7,15 @@
 
 #include "mbox.h"
 
-struct mbox *mbox_mailbox_alloc(const struct mbox_create *attr);
+struct mbox *mbox_mailbox_alloc(const struct mbox_create *attr, struct mbox_ns *ns,
+				struct mbox_account *payer);
+struct mbox_cost mbox_mailbox_cost(const struct mbox *mb);
 struct mbox *mbox_mailbox_get(struct mbox *mb);
 void mbox_mailbox_put(struct mbox *mb);
 bool mbox_mailbox_mark_gone(struct mbox *mb);
 void mbox_mailbox_clear(struct mbox *mb);
 __poll_t mbox_mailbox_poll(struct mbox *mb, struct file *file, poll_table *wait);
-bool mbox_mailbox_stat(struct mbox *mb, struct mbox_stat *stat);
+bool mbox_mailbox_stat(struct mbox *mb, struct mbox_account *viewer,
+		       struct mbox_stat *stat);
 
 #endif /* MBOX_MAILBOX_H */

@@ -4,7 +4,9 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
+#include "account.h"
 #include "dev.h"
+#include "participant.h"
 #include "registry.h"
 #include "sysctl.h"
 
@@ -15,25 +17,38 @@ static int __init mbox_init(void)
 	err = mbox_sysctl_init();
 	if (err)
 		return err;
-	err = mbox_registry_init();
+	err = mbox_account_init();
 	if (err)
 		goto exit_sysctl;
-	err = mbox_dev_init();
+	err = mbox_registry_init();
+	if (err)
+		goto exit_account;
+	err = mbox_participant_init();
 	if (err)
 		goto exit_registry;
+	err = mbox_dev_init();
+	if (err)
+		goto exit_participant;
 	return 0;
 
+exit_participant:
+	mbox_participant_exit();
 exit_registry:
 	mbox_registry_exit();
+exit_account:
+	mbox_account_exit();
 exit_sysctl:
 	mbox_sysctl_exit();
 	return err;
 }
 
+/* The ends of processes may still hold what comes after them. */
 static void __exit mbox_exit(void)
 {
 	mbox_dev_exit();
+	mbox_participant_exit();
 	mbox_registry_exit();
+	mbox_account_exit();
 	mbox_sysctl_exit();
 }
 

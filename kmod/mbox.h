@@ -7,12 +7,15 @@
  * uapi/linux/mbox.h says what mbox does for programs. The code that does it is
  * a house; a room includes headers of its own floor and of those below only:
  *
- *   doors    dev ioctl sysctl main   turn system calls into verbs
+ *   doors    dev ioctl command_* sysctl main
+ *                                    turn system calls into verbs
  *   verbs    send recv               one use of a mailbox, from start to end
- *   people   registry rights         who can find it, who may use it
+ *   people   registry owner rights participant
+ *                                    who can find it, has it, may use it
  *   thing    mailbox ns              its life and attributes, its namespace
- *   matter   policy gate wait queue msg  what moves through it, who waits
- *   ground   mbox.h limits.h compat.h
+ *   matter   policy gate share wait queue msg
+ *                                    what moves through it, who waits
+ *   ground   account process mbox.h limits.h compat.h
  *
  * Everybody who wants something from a mailbox is a waiter: a sender brings a
  * message and waits until it is accepted (or, synchronous, received), a receiver
@@ -24,17 +27,24 @@
  * States of a mailbox
  * -------------------
  *
- *   LIVE ---delete, its namespace ends, or its creation fails late---> GONE
+ *   LIVE ---delete, its namespace ends, its creation fails late, or
+ *           it is process-owned and its owner ends---------------------> GONE
  *
  * LIVE from the moment it is in the registry: were there a state before that,
  * whoever can hold up its creator could hide what it makes. GONE is out of the
  * registry; its messages are dropped, its waiters told, and the memory stays
  * until the last descriptor or call lets go of it.
  *
+ * A LIVE mailbox is owned or, without an owner or with a dead one, an orphan.
+ * The end of a process is known at once, what follows from it is done by a work
+ * item soon after (participant.c). So whoever asks must use mbox_is_gone() and
+ * mbox_is_orphan(), which look at the owner, too.
+ *
  * States of a waiter (on the stack of the task that waits)
  * --------------------------------------------------------
  *
- *   joined ---served, refused (EMSGSIZE) or told EIDRM---> done
+ *   joined ---served, refused (EMSGSIZE), or told EIDRM
+ *     |        or EKEYREVOKED----------------------------> done
  *     |
  *     +-------signal, timeout, would block: cancelled----> not joined
  *
@@ -45,34 +55,47 @@
  * afterwards: it holds a reference to the task and wakes that (wait.c).
  *
  * A sender is joined in one of two ways: in mailbox->senders while there is no
- * room, and then, if it is synchronous, by msg->sender while its message is
- * queued. A rendezvous is the second way without the first: its queue holds
- * what waiting senders offer.
+ * room, and then, if it is synchronous, in mailbox->offers and by msg->sender
+ * while its message is queued. A rendezvous is the second way without the first:
+ * its queue holds what waiting senders offer.
  *
  * Locks, outer to inner
  * ---------------------
  *
  *   ns->lock      mutex, since the tables of ids and names allocate. Guards
- *                 the tables and the changes of mailbox->state.
+ *                 the tables and the changes of mailbox->state; and all that
+ *                 says who owns the mailbox and who may use it: whoever changes
+ *                 that has one view of it from the first check to the last
+ *                 consequence.
+ *   accounts_lock, participants_lock
+ *                 mutexes (account.c, participant.c): adding, and the last put.
+ *                 In neither of them another one is taken.
  *   mailbox->lock spinlock, since it is held for a few list operations by every
  *                 send and receive. Guards the queue, the waiters, the counters
- *                 and, together with ns->lock, the way to GONE. Never two at
- *                 once. Under it: no allocation, no user memory, no wake-up, no
- *                 last put.
+ *                 and, together with ns->lock, the way to GONE and every change
+ *                 of mailbox->access. Never two at once. Under it: no
+ *                 allocation, no user memory, no wake-up, no last put.
+ *   ties_lock     spinlock (participant.c): which mailboxes and permits a
+ *                 process has. Not with a mailbox->lock.
  *
- * Lookups take no lock: RCU, and refcount_inc_not_zero().
+ * Lookups take no lock: RCU, and refcount_inc_not_zero(). Neither does the
+ * question whether the caller has a right: RCU, and mailbox->access.seq; a
+ * waiter brings what it read there, and joins only if that still holds.
  *
  * Lifetimes
  * ---------
  * A mailbox is held by the registry (while LIVE), by every descriptor
- * that is bound to it and by every call that uses it by id. It holds its
- * mbox_ns, which outlives the network namespace if need be, and, through the
- * registry, the module. Descriptors do not hold the network namespace.
+ * that is bound to it, by every call that uses it by id and by every message
+ * that carries its ownership. It holds its mbox_ns, which outlives the network
+ * namespace if need be, and, through the registry, the module. Descriptors do not
+ * hold the network namespace. While it is LIVE it holds the participants that own
+ * it, are offered it or have permits; nobody else holds one for longer than a call.
  */
 #ifndef MBOX_H
 #define MBOX_H
 
 #include <linux/gfp.h>
+#include <linux/hashtable.h>
 #include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/mbox.h>
@@ -81,6 +104,8 @@
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
+#include <linux/seqlock.h>
+#include <linux/siphash.h>
 #include <linux/spinlock.h>
 #include <linux/timerqueue.h>
 #include <linux/types.h>
@@ -88,6 +113,9 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
+
+#include "account.h"
+#include "process.h"
 
 #ifndef CONFIG_64BIT
 #error "mbox needs a 64-bit kernel: ids are 64 bits wide and index an xarray"
@@ -116,6 +144,99 @@ struct mbox_waiter;
 struct mbox;
 
 /**
+ * struct mbox_participant - a process that owns, is offered or was granted
+ *	something (participant.c)
+ * @pid: the process (a reference); immutable
+ * @dead: it has ended; set once
+ * @end: in the wait queue of @pid, until it has ended
+ * @work: what is to be done then; holds a reference while it is queued
+ * @owned: its mailboxes; ties_lock
+ * @permits: its permits; ties_lock
+ * @node: in the table of participants
+ * @refs: see Lifetimes
+ * @rcu: who asks for its rights may still look at it after the last put
+ */
+struct mbox_participant {
+	struct pid *pid;
+	bool dead;
+	wait_queue_entry_t end;
+	struct work_struct work;
+	struct list_head owned;
+	struct list_head permits;
+	struct rhash_head node;
+	refcount_t refs;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct mbox_permit - what one process was granted
+ * @node: in access->permits of the mailbox
+ * @tie: in holder->permits
+ * @mb: the mailbox; it outlives the permit
+ * @holder: the process (a reference)
+ * @rights: MBOX_RIGHT_* bits
+ * @rcu: who asks for rights may still look at it
+ */
+struct mbox_permit {
+	struct hlist_node node;
+	struct list_head tie;
+	struct mbox *mb;
+	struct mbox_participant *holder;
+	unsigned int rights;
+	struct rcu_head rcu;
+};
+
+#define MBOX_PERMIT_BITS	4
+
+/**
+ * struct mbox_access - who may do what
+ * @seq: changes with everything here
+ * @owner: the owning process (a reference), or NULL
+ * @uid: the owning user
+ * @gid: the owning group
+ * @mode: mode bits
+ * @nr_permits: how many
+ * @permits: by the pid of their holders
+ *
+ * Written under ns->lock and mailbox->lock; read with either, or under RCU as @seq
+ * allows.
+ */
+struct mbox_access {
+	seqcount_spinlock_t seq;
+	struct mbox_participant __rcu *owner;
+	kuid_t uid;
+	kgid_t gid;
+	umode_t mode;
+	u32 nr_permits;
+	DECLARE_HASHTABLE(permits, MBOX_PERMIT_BITS);
+};
+
+/**
+ * struct mbox_offer - the ownership, offered to a process
+ * @to: the process (a reference), or NULL; read under RCU, too
+ * @keep: the permit that the former owner is to have, or NULL
+ */
+struct mbox_offer {
+	struct mbox_participant __rcu *to;
+	struct mbox_permit *keep;
+};
+
+/**
+ * struct mbox_deed - the ownership, offered with a message
+ * @mb: of which mailbox (a reference)
+ * @tenure: of whom; else it is void
+ * @valid: it was not void when the message was given to a receiver; that decides,
+ *	for a sender that was told so may end at once
+ * @release: what to do with it when the message is gone
+ */
+struct mbox_deed {
+	struct mbox *mb;
+	u64 tenure;
+	bool valid;
+	void (*release)(struct mbox_deed *deed);
+};
+
+/**
  * struct mbox_msg - a message
  * @node: in its level of the queue, or in a list of whoever owns it
  * @run: the messages of the same key and priority, in order (queue.c)
@@ -126,6 +247,8 @@ struct mbox;
  * @tag: the sender's, for the receiver
  * @sender: the synchronous sender that waits until it is received, or NULL
  * @pool: the mailbox that its memory belongs to, or NULL
+ * @deed: the ownership that comes with it, or NULL
+ * @payer: whose account it is charged to (a reference)
  * @pid: the process that sent it (a reference)
  * @uid: its effective user then
  * @gid: its effective group then
@@ -149,6 +272,8 @@ struct mbox_msg {
 	u64 tag;
 	struct mbox_waiter *sender;
 	struct mbox *pool;
+	struct mbox_deed *deed;
+	struct mbox_account *payer;
 	struct pid *pid;
 	kuid_t uid;
 	kgid_t gid;
@@ -164,6 +289,7 @@ struct mbox_msg {
  * @levels: the messages
  * @index: buckets of the first messages of runs, or NULL: not by key
  * @index_bits: how many buckets
+ * @seed: of the hash: senders choose the tags, and must not make a bucket long
  * @expiries: those of the messages that have one
  * @seq: number of the message accepted last
  * @bytes: payload queued
@@ -177,6 +303,7 @@ struct mbox_queue {
 	struct mbox_levels levels;
 	struct hlist_head *index;
 	unsigned int index_bits;
+	siphash_key_t seed;
 	struct timerqueue_head expiries;
 	u64 seq;
 	u64 bytes;
@@ -207,14 +334,14 @@ struct mbox_gate {
 
 /**
  * struct mbox_ns - the mailboxes of one network namespace
- * @lock: guards @ids, @order, @names, @count, @last_id
+ * @lock: guards @ids, @order, @names, @last_id
  * @ids: every mailbox that is LIVE, by id
  * @order: the same, in the order of their ids
  * @names: those of them that have a name
- * @count: how many there are in @ids; read without the lock for information
  * @last_id: the id given out last; released after the mailbox is in @ids, and
  *	read without the lock by lookups, before they look
  * @user_ns: owner of the network namespace; immutable after setup
+ * @tally: what there is in it
  * @refs: the network namespace's, and one of each mailbox
  */
 struct mbox_ns {
@@ -222,9 +349,9 @@ struct mbox_ns {
 	struct rhashtable ids;
 	struct xarray order;
 	struct rhashtable names;
-	u32 count;
 	u64 last_id;
 	struct user_namespace *user_ns;
+	struct mbox_tally tally;
 	refcount_t refs;
 };
 
@@ -238,18 +365,20 @@ enum mbox_state {
  * @id: identity; immutable after it is in the registry
  * @name: zero to its end, empty for none; immutable after setup
  * @ns: where it lives (a reference); immutable after setup
- * @owner: the owning process (a reference to the pid of its thread group,
- *	which no other process gets while it is held); immutable after setup
- * @uid: the owning user; immutable after setup
- * @gid: the owning group; immutable after setup
- * @mode: who may send and receive; immutable after setup
  * @max_size: largest message; immutable after setup
+ * @share: how much of it a user may fill, in percent; immutable after setup
  * @kind: MBOX_CREATE_* bits; immutable after setup
+ * @bytes: its memory, as it is charged while it is LIVE; immutable after setup
  * @refs: see Lifetimes
  * @rcu: lookups may still look at @refs after the last put
  * @id_node: in ns->ids; ns->lock
  * @name_node: in ns->names; ns->lock
- * @lock: guards what follows, but for @poll_wait
+ * @payer: whose account it is charged to (a reference); ns->lock
+ * @tie: in owner->owned
+ * @tenure: counts the owners it had; ns->lock
+ * @offer: the ownership, offered; ns->lock
+ * @access: who may do what
+ * @lock: guards @access and what follows, but for @poll_wait
  * @state: written under ns->lock and @lock
  * @queue: accepted messages; of a rendezvous: offered ones
  * @receivers: seats of receivers that take any message, longest waiting first
@@ -257,8 +386,10 @@ enum mbox_state {
  *	longest waiting first; NULL unless messages can be picked
  * @arrivals: number of the receiver that joined last
  * @senders: seats of senders without room, by priority, then arrival
+ * @offers: seats of senders whose message is queued
  * @slots: MBOX_CREATE_RESERVE: the buffers that are free
  * @gate: which processes may use it now
+ * @shares: how much each user fills, by user; NULL if @share is 100
  * @nr_receivers: how many seats of receivers there are
  * @nr_senders: how many senders wait for room
  * @nr_offers: how many queued messages have a sender that waits
@@ -273,17 +404,21 @@ struct mbox {
 	u64 id;
 	u8 name[MBOX_NAME_SIZE];
 	struct mbox_ns *ns;
-	struct pid *owner;
-	kuid_t uid;
-	kgid_t gid;
-	umode_t mode;
 	u32 max_size;
+	u32 share;
 	u64 kind;
+	size_t bytes;
 
 	refcount_t refs;
 	struct rcu_head rcu;
 	struct rhash_head id_node;
 	struct rhash_head name_node;
+
+	struct mbox_account *payer;
+	struct list_head tie;
+	u64 tenure;
+	struct mbox_offer offer;
+	struct mbox_access access;
 
 	spinlock_t lock;
 	enum mbox_state state;
@@ -292,8 +427,10 @@ struct mbox {
 	struct list_head *seekers;
 	u64 arrivals;
 	struct mbox_levels senders;
+	struct list_head offers;
 	struct list_head slots;
 	struct mbox_gate gate;
+	struct hlist_head *shares;
 	u32 nr_receivers;
 	u32 nr_senders;
 	u32 nr_offers;
@@ -308,6 +445,55 @@ struct mbox {
 static inline bool mbox_is_rendezvous(const struct mbox *mb)
 {
 	return !mb->queue.max_msgs;
+}
+
+/*
+ * The flag is set after the process can be seen to have ended, by polling its
+ * pidfd for one, so ask for that itself. It never comes true again.
+ */
+static inline bool mbox_is_dead(const struct mbox_participant *participant)
+{
+	return READ_ONCE(participant->dead) || !mbox_process_alive(participant->pid);
+}
+
+/* Nobody owns it, or nobody who lives. */
+static inline bool mbox_is_orphan(const struct mbox *mb)
+{
+	const struct mbox_participant *owner;
+	bool orphan;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mb->access.owner);
+	orphan = !owner || mbox_is_dead(owner);
+	rcu_read_unlock();
+	return orphan;
+}
+
+static inline bool mbox_is_gone(const struct mbox *mb)
+{
+	return READ_ONCE(mb->state) == MBOX_GONE ||
+	       (mb->kind & MBOX_CREATE_PROCESS && mbox_is_orphan(mb));
+}
+
+/*
+ * The process that the ownership is offered to, or NULL, under RCU. What an owner
+ * offered that has ended is void.
+ */
+static inline struct mbox_participant *mbox_offered_to(const struct mbox *mb)
+{
+	const struct mbox_participant *owner = rcu_dereference(mb->access.owner);
+	struct mbox_participant *to = rcu_dereference(mb->offer.to);
+
+	if (!to || mbox_is_dead(to) || (owner && mbox_is_dead(owner)))
+		return NULL;
+	return to;
+}
+
+/* Whoever wrote the deed still owns the mailbox. */
+static inline bool mbox_deed_holds(const struct mbox_deed *deed)
+{
+	return READ_ONCE(deed->mb->tenure) == deed->tenure &&
+	       !mbox_is_orphan(deed->mb) && !mbox_is_gone(deed->mb);
 }
 
 #endif /* MBOX_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * msg.c - a message's memory and sender.
+ * msg.c - a message's memory, who pays for it, and who sent it.
  *
  * A buffer is allocated for one message, or once for many (MBOX_CREATE_RESERVE):
  * then it is stamped anew for each, and goes back to its mailbox instead of
@@ -15,6 +15,7 @@
 #include <linux/vmalloc.h>
 
 #include "msg.h"
+#include "share.h"
 
 /*
  * Contiguous memory comes in powers of two of pages: a message of 1 MiB, with
@@ -35,13 +36,61 @@ struct mbox_msg *mbox_msg_alloc(u32 size)
 	return msg;
 }
 
-/* Make it a message of the calling process. */
-void mbox_msg_stamp(struct mbox_msg *msg, u32 len)
+static struct mbox_cost cost_of(u32 len)
+{
+	return (struct mbox_cost) { .msgs = 1, .bytes = sizeof(struct mbox_msg) + len };
+}
+
+static int charge_quotas(struct mbox *mb, struct mbox_account *payer, u32 len)
+{
+	const struct mbox_cost cost = cost_of(len);
+	int err;
+
+	/* Whoever created the mailbox has paid for its buffers. */
+	if (mb->kind & MBOX_CREATE_RESERVE)
+		return 0;
+	err = mbox_account_charge(payer, NULL, &cost);
+	if (err)
+		return err;
+	err = mbox_tally_charge_ns(&mb->ns->tally, &cost, mb->ns->user_ns);
+	if (err)
+		mbox_account_uncharge(payer, NULL, &cost);
+	return err;
+}
+
+/* Before a message is made: 0, -EXFULL, -EDQUOT, -ENOSPC or -ENOMEM. */
+int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, u32 len)
+{
+	int err = mbox_share_charge(mb, payer, len);
+
+	if (err)
+		return err;
+	err = charge_quotas(mb, payer, len);
+	if (err)
+		mbox_share_uncharge(mb, payer, len);
+	return err;
+}
+
+void mbox_msg_uncharge(struct mbox *mb, struct mbox_account *payer, u32 len)
+{
+	const struct mbox_cost cost = cost_of(len);
+
+	mbox_share_uncharge(mb, payer, len);
+	if (mb->kind & MBOX_CREATE_RESERVE)
+		return;
+	mbox_account_uncharge(payer, NULL, &cost);
+	mbox_tally_uncharge(&mb->ns->tally, &cost);
+}
+
+/* Make it a message of the calling process, that @payer was charged for. */
+void mbox_msg_stamp(struct mbox_msg *msg, struct mbox_account *payer, u32 len)
 {
 	refcount_set(&msg->refs, 1);
 	timerqueue_init(&msg->expiry);
 	msg->expiry.expires = KTIME_MAX;
 	msg->sender = NULL;
+	msg->deed = NULL;
+	msg->payer = mbox_account_get(payer);
 	msg->pid = get_pid(task_tgid(current));
 	msg->uid = current_euid();
 	msg->gid = current_egid();
@@ -59,10 +108,14 @@ struct mbox_msg *mbox_msg_get(struct mbox_msg *msg)
 }
 
 /* Whether that was the last reference: then the buffer is all that is left. */
-bool mbox_msg_release(struct mbox_msg *msg)
+bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg)
 {
 	if (!refcount_dec_and_test(&msg->refs))
 		return false;
+	if (msg->deed)
+		msg->deed->release(msg->deed);
+	mbox_msg_uncharge(mb, msg->payer, msg->len);
+	mbox_account_put(msg->payer);
 	put_pid(msg->pid);
 	return true;
 }

@@ -5,9 +5,11 @@
 #include "mbox.h"
 
 struct mbox_msg *mbox_msg_alloc(u32 size);
-void mbox_msg_stamp(struct mbox_msg *msg, u32 len);
+int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, u32 len);
+void mbox_msg_uncharge(struct mbox *mb, struct mbox_account *payer, u32 len);
+void mbox_msg_stamp(struct mbox_msg *msg, struct mbox_account *payer, u32 len);
 struct mbox_msg *mbox_msg_get(struct mbox_msg *msg);
-bool mbox_msg_release(struct mbox_msg *msg);
+bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg);
 void mbox_msg_free(struct mbox_msg *msg);
 void mbox_msg_free_list(struct list_head *msgs);
 

@@ -10,7 +10,6 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
-#include "limits.h"
 #include "ns.h"
 
 /* A tree of ids alone would cost more the more mailboxes there have been. */
@@ -105,8 +104,6 @@ int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb)
 	int err;
 
 	lockdep_assert_held(&ns->lock);
-	if (ns->count >= READ_ONCE(mbox_limits.max_mailboxes))
-		return -ENOSPC;
 	mb->id = ns->last_id + 1;
 	err = add_name(ns, mb);
 	if (err)
@@ -118,7 +115,6 @@ int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb)
 	}
 	/* Pairs with the acquire in mbox_registry_get(). */
 	smp_store_release(&ns->last_id, mb->id);
-	WRITE_ONCE(ns->count, ns->count + 1);
 	return 0;
 }
 
@@ -128,7 +124,6 @@ void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb)
 	rhashtable_remove_fast(&ns->ids, &mb->id_node, ids_params);
 	xa_erase(&ns->order, mb->id);
 	remove_name(ns, mb);
-	WRITE_ONCE(ns->count, ns->count - 1);
 }
 
 /* Under RCU, like the next; the caller takes a reference if there is one to take. */

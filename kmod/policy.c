@@ -12,16 +12,19 @@
  *   - room appears (a message or a waiting sender has gone): settle() admits the
  *     senders that wait for it, in their order.
  *
+ * A fourth, that rights change, may only make some leave: mbox_policy_change().
+ *
  * A rendezvous has no room and no need of it: what is queued there is what
  * waiting senders offer.
  */
 
 #include <linux/err.h>
-#include <linux/hash.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/siphash.h>
 
+#include "gate.h"
 #include "msg.h"
 #include "policy.h"
 #include "queue.h"
@@ -35,7 +38,7 @@
 
 static struct list_head *seekers_of(const struct mbox *mb, u64 key)
 {
-	return &mb->seekers[hash_64(key, MBOX_SEEKER_BITS)];
+	return &mb->seekers[siphash_1u64(key, &mb->queue.seed) >> (64 - MBOX_SEEKER_BITS)];
 }
 
 static void seat_receiver(struct mbox *mb, struct mbox_seat *seat)
@@ -116,6 +119,7 @@ static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
 	mbox_queue_del(&mb->queue, msg);
 	if (sender) {
 		msg->sender = NULL;
+		list_del_init(&sender->seat.node);
 		mb->nr_offers--;
 	}
 	return sender;
@@ -181,6 +185,8 @@ static bool give(struct mbox *mb, struct mbox_waiter *receiver, struct mbox_msg 
 		mbox_wait_finish(mb, receiver, 0, wakes);
 		return false;
 	}
+	if (msg->deed)
+		msg->deed->valid = mbox_deed_holds(msg->deed);
 	sender = unqueue(mb, msg);
 	if (sender && mbox_wait_claim(sender)) {
 		mb->sent++;
@@ -228,6 +234,7 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 	msg->counted = !mbox_is_rendezvous(mb);
 	if (sender->sync) {
 		msg->sender = sender;
+		list_add_tail(&sender->seat.node, &mb->offers);
 		mb->nr_offers++;
 	} else if (mbox_wait_claim(sender)) {
 		mb->sent++;
@@ -288,7 +295,7 @@ static bool admit_one(struct mbox *mb, struct mbox_wakes *wakes)
 static void settle(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	lockdep_assert_held(&mb->lock);
-	while (mb->state != MBOX_GONE && admit_one(mb, wakes)) {
+	while (!mbox_is_gone(mb) && admit_one(mb, wakes)) {
 		if (wakes->nr < MBOX_WAKE_BATCH)
 			continue;
 		spin_unlock(&mb->lock);
@@ -321,22 +328,28 @@ static void end(struct mbox *mb, struct mbox_wakes *wakes)
 		mbox_policy_discard(mb, msg);
 }
 
+/* A slot is free again. False if the mailbox has no use for it any more. */
+static bool return_slot(struct mbox *mb, struct mbox_msg *slot)
+{
+	struct mbox_wakes wakes;
+	bool live;
+
+	begin(mb, &wakes);
+	live = mb->state != MBOX_GONE;
+	if (live) {
+		list_add(&slot->node, &mb->slots);
+		wakes.poll |= WRITABLE;
+		settle(mb, &wakes);
+	}
+	end(mb, &wakes);
+	return live;
+}
+
 /* Let go of a message: the last one to do so frees it, or its slot. */
 void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg)
 {
-	struct mbox_wakes wakes;
-
-	if (!mbox_msg_release(msg))
-		return;
-	if (!msg->pool) {
+	if (mbox_msg_release(mb, msg) && !(msg->pool && return_slot(mb, msg)))
 		mbox_msg_free(msg);
-		return;
-	}
-	begin(mb, &wakes);
-	list_add(&msg->node, &mb->slots);
-	wakes.poll |= WRITABLE;
-	settle(mb, &wakes);
-	end(mb, &wakes);
 }
 
 /*
@@ -350,7 +363,7 @@ void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
 	bool live;
 
 	begin(mb, &wakes);
-	live = mb->state != MBOX_GONE;
+	live = !mbox_is_gone(mb);
 	if (live) {
 		mb->received--;
 		mbox_queue_put_back(&mb->queue, msg);
@@ -406,21 +419,32 @@ static int finish(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 	begin(mb, wakes);
 	if (!cancel(mb, waiter, sending, wakes))
 		err = waiter->result;
-	else if (mb->state == MBOX_GONE)
+	else if (mbox_is_gone(mb))
 		err = -EIDRM;
 	end(mb, wakes);
 	return err;
+}
+
+/* Whether a waiter may have a seat: 0, or what it is told instead. */
+static int check_in(const struct mbox *mb, const struct mbox_pass *pass)
+{
+	lockdep_assert_held(&mb->lock);
+	if (mbox_is_gone(mb))
+		return -EIDRM;
+	return mbox_pass_holds(mb, pass) ? 0 : -EKEYREVOKED;
 }
 
 static int join_sender(struct mbox *mb, struct mbox_waiter *sender,
 		       const struct mbox_patience *patience)
 {
 	struct mbox_wakes wakes;
+	int err;
 
 	begin(mb, &wakes);
-	if (mb->state == MBOX_GONE) {
+	err = check_in(mb, sender->seat.pass);
+	if (err) {
 		end(mb, &wakes);
-		return -EIDRM;
+		return err;
 	}
 	seat_sender(mb, &sender->seat);
 	settle(mb, &wakes);
@@ -447,11 +471,13 @@ static int send_slot(struct mbox *mb, struct mbox_waiter *sender,
 		     const struct mbox_patience *patience)
 {
 	struct mbox_wakes wakes;
+	int err;
 
 	begin(mb, &wakes);
-	if (mb->state == MBOX_GONE) {
+	err = check_in(mb, sender->seat.pass);
+	if (err) {
 		end(mb, &wakes);
-		return -EIDRM;
+		return err;
 	}
 	accept(mb, sender, &wakes);
 	settle(mb, &wakes);
@@ -464,8 +490,9 @@ static int send_slot(struct mbox *mb, struct mbox_waiter *sender,
  * @sender: the caller's waiter, with its message
  * @patience: how long to wait
  *
- * Return: 0: the message is no longer the caller's. -EIDRM, -ENOBUFS, -EAGAIN,
- * -ETIMEDOUT or -ERESTARTSYS: it is, and nobody else has had it.
+ * Return: 0: the message is no longer the caller's. -EIDRM, -EKEYREVOKED,
+ * -ENOBUFS, -EAGAIN, -ETIMEDOUT or -ERESTARTSYS: it is, and nobody else has had
+ * it.
  */
 int mbox_policy_send(struct mbox *mb, struct mbox_waiter *sender,
 		     const struct mbox_patience *patience)
@@ -503,50 +530,57 @@ static bool serve_or_seat(struct mbox *mb, struct mbox_seat *seat,
  * @patience: how long to wait
  *
  * Return: 0: receiver->msg is the caller's, or one to look at; in both cases to
- * be discarded. -EIDRM, -EMSGSIZE, -EAGAIN, -ETIMEDOUT or -ERESTARTSYS: nothing
- * happened.
+ * be discarded. -EIDRM, -EKEYREVOKED, -EMSGSIZE, -EAGAIN, -ETIMEDOUT or
+ * -ERESTARTSYS: nothing happened.
  */
 int mbox_policy_receive(struct mbox *mb, struct mbox_waiter *receiver,
 			const struct mbox_patience *patience)
 {
 	struct mbox_wakes wakes;
+	int err;
 
 	begin(mb, &wakes);
-	if (mb->state == MBOX_GONE) {
+	err = check_in(mb, receiver->seat.pass);
+	if (err) {
 		end(mb, &wakes);
-		return -EIDRM;
+		return err;
 	}
 	serve_or_seat(mb, &receiver->seat, &wakes);
 	return finish(mb, receiver, false, patience, &wakes);
 }
 
-/* The message behind @nth others, to look at and discard, -EAGAIN or -EIDRM. */
-struct mbox_msg *mbox_policy_peek(struct mbox *mb, u32 nth)
+static struct mbox_msg *look_behind(struct mbox *mb, u32 nth, struct mbox_wakes *wakes)
+{
+	struct mbox_msg *msg;
+
+	while ((msg = mbox_queue_nth(&mb->queue, nth)) && has_expired(msg))
+		drop_expired(mb, msg, wakes);
+	return msg ? mbox_msg_get(msg) : ERR_PTR(-EAGAIN);
+}
+
+/* The message behind @nth others, to look at and discard, or an error. */
+struct mbox_msg *mbox_policy_peek(struct mbox *mb, u32 nth, const struct mbox_pass *pass)
 {
 	struct mbox_wakes wakes;
 	struct mbox_msg *msg;
+	int err;
 
 	begin(mb, &wakes);
-	while ((msg = mbox_queue_nth(&mb->queue, nth)) && has_expired(msg))
-		drop_expired(mb, msg, &wakes);
-	if (msg)
-		mbox_msg_get(msg);
-	else
-		msg = ERR_PTR(mb->state == MBOX_GONE ? -EIDRM : -EAGAIN);
+	err = check_in(mb, pass);
+	msg = err ? ERR_PTR(err) : look_behind(mb, nth, &wakes);
 	settle(mb, &wakes);
 	end(mb, &wakes);
 	return msg;
 }
 
-/* Join one of several mailboxes: 0, -EIDRM, or 1 if it need not wait. */
+/* Join one of several mailboxes: 0, an error, or 1 if it need not wait. */
 static int join_choice(struct mbox *mb, struct mbox_seat *seat)
 {
 	struct mbox_wakes wakes;
-	int ret = -EIDRM;
+	int ret;
 
 	begin(mb, &wakes);
-	if (mb->state != MBOX_GONE)
-		ret = serve_or_seat(mb, seat, &wakes);
+	ret = check_in(mb, seat->pass) ?: serve_or_seat(mb, seat, &wakes);
 	end(mb, &wakes);
 	return ret;
 }
@@ -569,7 +603,7 @@ static void leave_choice(struct mbox **mbs, struct mbox_seat *seats, unsigned in
 /**
  * mbox_policy_choose() - receive from whichever mailbox has a message first
  * @mbs: the mailboxes, held, in the order in which to look
- * @seats: one for each
+ * @seats: one for each, with its pass
  * @nr: how many
  * @receiver: the caller's waiter
  * @patience: how long to wait
@@ -620,7 +654,7 @@ void mbox_policy_expire(struct mbox *mb)
 		for (i = 0; i < MBOX_WAKE_BATCH && expire_one(mb, &wakes); i++)
 			;
 		next = mbox_queue_expiring(&mb->queue);
-		if (i < MBOX_WAKE_BATCH && next && mb->state != MBOX_GONE)
+		if (i < MBOX_WAKE_BATCH && next && !mbox_is_gone(mb))
 			watch_expiry(mb, next);
 		settle(mb, &wakes);
 		end(mb, &wakes);
@@ -628,19 +662,79 @@ void mbox_policy_expire(struct mbox *mb)
 	} while (i == MBOX_WAKE_BATCH);
 }
 
-static void dismiss_seats(struct mbox *mb, struct list_head *seats,
+/* Tell the receivers in the list: all, or those that have lost their right. */
+static void dismiss_seats(struct mbox *mb, struct list_head *seats, int reason,
 			  struct mbox_wakes *wakes)
 {
-	struct mbox_seat *seat;
+	struct mbox_seat *seat, *next;
 
-	while (!list_empty(seats)) {
-		seat = list_first_entry(seats, struct mbox_seat, node);
+	list_for_each_entry_safe(seat, next, seats, node) {
+		if (reason == -EKEYREVOKED && mbox_pass_holds(mb, seat->pass))
+			continue;
 		unseat_receiver(mb, seat);
 		if (!mbox_wait_claim(seat->waiter))
 			continue;
-		seat->waiter->mb = mb;
-		mbox_wait_finish(mb, seat->waiter, -EIDRM, wakes);
+		mbox_wait_finish(mb, seat->waiter, reason, wakes);
 	}
+}
+
+static void dismiss_receivers(struct mbox *mb, int reason, struct mbox_wakes *wakes)
+{
+	unsigned int i;
+
+	dismiss_seats(mb, &mb->receivers, reason, wakes);
+	dismiss_seats(mb, &mb->gate.turn, reason, wakes);
+	for (i = 0; mb->seekers && i < BIT(MBOX_SEEKER_BITS); i++)
+		dismiss_seats(mb, &mb->seekers[i], reason, wakes);
+}
+
+/* Senders that lose their right take back what nobody has received. */
+static void revoke_senders(struct mbox *mb, struct mbox_wakes *wakes)
+{
+	struct mbox_seat *seat, *next;
+	unsigned long used;
+	unsigned int prio;
+
+	list_for_each_entry_safe(seat, next, &mb->offers, node)
+		if (!mbox_pass_holds(mb, seat->pass))
+			drop(mb, seat->waiter->msg, -EKEYREVOKED, wakes);
+	used = mb->senders.used;
+	for_each_set_bit(prio, &used, MBOX_LEVELS) {
+		list_for_each_entry_safe(seat, next, &mb->senders.level[prio], node) {
+			if (mbox_pass_holds(mb, seat->pass))
+				continue;
+			unseat_sender(mb, seat);
+			if (mbox_wait_claim(seat->waiter))
+				mbox_wait_finish(mb, seat->waiter, -EKEYREVOKED, wakes);
+		}
+	}
+	wakes->poll |= WRITABLE;
+}
+
+/**
+ * mbox_policy_change() - change who may do what
+ * @mb: the mailbox, LIVE
+ * @change: makes the change
+ * @arg: for @change
+ *
+ * Those that wait and have lost their right are told -EKEYREVOKED. All of it is one
+ * step: who has lost it gets nothing any more, and who has just been given it
+ * may find that gone which was waited for.
+ */
+void mbox_policy_change(struct mbox *mb, void (*change)(struct mbox *mb, void *arg),
+			void *arg)
+{
+	struct mbox_wakes wakes;
+
+	begin(mb, &wakes);
+	write_seqcount_begin(&mb->access.seq);
+	change(mb, arg);
+	write_seqcount_end(&mb->access.seq);
+	dismiss_receivers(mb, -EKEYREVOKED, &wakes);
+	mbox_gate_let_in(mb, &wakes);
+	revoke_senders(mb, &wakes);
+	settle(mb, &wakes);
+	end(mb, &wakes);
 }
 
 /* The next sender or message to be dismissed. */
@@ -671,10 +765,7 @@ void mbox_policy_dismiss(struct mbox *mb)
 	unsigned int i;
 
 	begin(mb, &wakes);
-	dismiss_seats(mb, &mb->receivers, &wakes);
-	dismiss_seats(mb, &mb->gate.turn, &wakes);
-	for (i = 0; mb->seekers && i < BIT(MBOX_SEEKER_BITS); i++)
-		dismiss_seats(mb, &mb->seekers[i], &wakes);
+	dismiss_receivers(mb, -EIDRM, &wakes);
 	wakes.poll = mbox_policy_poll(mb);
 	end(mb, &wakes);
 
@@ -699,7 +790,7 @@ __poll_t mbox_policy_poll(struct mbox *mb)
 	bool room;
 
 	lockdep_assert_held(&mb->lock);
-	if (mb->state == MBOX_GONE)
+	if (mbox_is_gone(mb))
 		return READABLE | WRITABLE | EPOLLERR | EPOLLHUP;
 	if (mbox_is_rendezvous(mb))
 		room = !list_empty(&mb->receivers);

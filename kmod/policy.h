@@ -10,7 +10,7 @@ int mbox_policy_send(struct mbox *mb, struct mbox_waiter *sender,
 		     const struct mbox_patience *patience);
 int mbox_policy_receive(struct mbox *mb, struct mbox_waiter *receiver,
 			const struct mbox_patience *patience);
-struct mbox_msg *mbox_policy_peek(struct mbox *mb, u32 nth);
+struct mbox_msg *mbox_policy_peek(struct mbox *mb, u32 nth, const struct mbox_pass *pass);
 int mbox_policy_choose(struct mbox **mbs, struct mbox_seat *seats, unsigned int nr,
 		       struct mbox_waiter *receiver,
 		       const struct mbox_patience *patience);
@@ -18,6 +18,8 @@ int mbox_policy_choose(struct mbox **mbs, struct mbox_seat *seats, unsigned int 
 void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg);
 void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg);
 void mbox_policy_expire(struct mbox *mb);
+void mbox_policy_change(struct mbox *mb, void (*change)(struct mbox *mb, void *arg),
+			void *arg);
 void mbox_policy_dismiss(struct mbox *mb);
 __poll_t mbox_policy_poll(struct mbox *mb);
 

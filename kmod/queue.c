@@ -14,7 +14,7 @@
  */
 
 #include <linux/bitops.h>
-#include <linux/hash.h>
+#include <linux/siphash.h>
 
 #include "limits.h"
 #include "queue.h"
@@ -51,7 +51,7 @@ struct list_head *mbox_levels_first(const struct mbox_levels *levels)
 
 static struct hlist_head *bucket(const struct mbox_queue *queue, u64 key)
 {
-	return &queue->index[hash_64(key, queue->index_bits)];
+	return &queue->index[siphash_1u64(key, &queue->seed) >> (64 - queue->index_bits)];
 }
 
 static struct mbox_msg *find_run(const struct mbox_queue *queue, u64 key, u32 prio)

@@ -11,10 +11,12 @@
 #include "gate.h"
 #include "policy.h"
 #include "recv.h"
+#include "rights.h"
 
-static void init_receiver(struct mbox_waiter *receiver, const struct mbox_wish *wish)
+static void init_receiver(struct mbox_waiter *receiver, const struct mbox_wish *wish,
+			  const struct mbox_pass *pass)
 {
-	mbox_wait_init(receiver);
+	mbox_wait_init(receiver, pass);
 	receiver->peek = wish->flags & MBOX_RECV_PEEK;
 	receiver->least = wish->flags & MBOX_RECV_LEAST;
 	receiver->picky = wish->flags & MBOX_RECV_MATCH;
@@ -22,9 +24,10 @@ static void init_receiver(struct mbox_waiter *receiver, const struct mbox_wish *
 	receiver->room = wish->room;
 }
 
-static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish)
+static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish,
+				    const struct mbox_pass *pass)
 {
-	struct mbox_msg *msg = mbox_policy_peek(mb, wish->nth);
+	struct mbox_msg *msg = mbox_policy_peek(mb, wish->nth, pass);
 
 	if (IS_ERR(msg) || msg->len <= wish->room)
 		return msg;
@@ -34,48 +37,93 @@ static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish)
 }
 
 static struct mbox_msg *claim(struct mbox *mb, struct mbox_wish *wish,
+			      struct mbox_pass *pass,
 			      const struct mbox_patience *patience)
 {
-	struct mbox_waiter receiver = {};
+	struct mbox_waiter receiver;
 	int err;
 
 	if (wish->nth)
-		return look_behind(mb, wish);
-	init_receiver(&receiver, wish);
-	err = mbox_policy_receive(mb, &receiver, patience);
+		return look_behind(mb, wish, pass);
+	do {
+		receiver = (struct mbox_waiter) {};
+		init_receiver(&receiver, wish, pass);
+		err = mbox_policy_receive(mb, &receiver, patience);
+	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0);
 	wish->room = receiver.room;
 	return err ? ERR_PTR(err) : receiver.msg;
 }
 
+static int enter(struct mbox *mb, struct mbox_pass *pass,
+		 const struct mbox_patience *patience)
+{
+	int err;
+
+	do {
+		err = mbox_gate_enter(mb, pass, patience);
+	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0);
+	return err;
+}
+
 /* A message, with which the caller must call mbox_recv_end(). */
 struct mbox_msg *mbox_recv_claim(struct mbox *mb, struct mbox_wish *wish,
+				 struct mbox_pass *pass,
 				 const struct mbox_patience *patience)
 {
 	struct mbox_msg *msg;
 	int err;
 
-	err = mbox_gate_take_end(mb, MBOX_END_RECV);
-	if (!err)
-		err = mbox_gate_enter(mb, patience);
+	err = mbox_gate_take_end(mb, MBOX_END_RECV) ?: enter(mb, pass, patience);
 	if (err)
 		return ERR_PTR(err);
-	msg = claim(mb, wish, patience);
+	msg = claim(mb, wish, pass, patience);
 	if (IS_ERR(msg))
 		mbox_gate_leave(mb);
 	return msg;
 }
 
+/* Not told which of them it was. */
+static bool insist_on_all(struct mbox **mbs, struct mbox_pass *passes, unsigned int nr)
+{
+	int found = 0;
+
+	while (nr-- && found >= 0)
+		found = mbox_rights_insist(mbs[nr], &passes[nr]) ?: found;
+	return found > 0;
+}
+
+static int choose(struct mbox **mbs, struct mbox_pass *passes, unsigned int nr,
+		  struct mbox_waiter *receiver, const struct mbox_wish *wish,
+		  const struct mbox_patience *patience)
+{
+	struct mbox_seat *seats = kcalloc(nr, sizeof(*seats), MBOX_GFP);
+	unsigned int i;
+	int err;
+
+	if (!seats)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++)
+		seats[i].pass = &passes[i];
+	do {
+		*receiver = (struct mbox_waiter) {};
+		init_receiver(receiver, wish, NULL);
+		err = mbox_policy_choose(mbs, seats, nr, receiver, patience);
+	} while (err == -EKEYREVOKED && insist_on_all(mbs, passes, nr));
+	kfree(seats);
+	return err;
+}
+
 /*
- * Likewise from one of several mailboxes, none of which has turns. The first
- * ones are looked at first. @from is set, too, when the error is -EMSGSIZE.
+ * Likewise from one of several mailboxes, none of which has turns, with a pass for
+ * each. The first ones are looked at first. @from is set, too, when the error is
+ * -EMSGSIZE.
  */
-struct mbox_msg *mbox_recv_choose(struct mbox **mbs, unsigned int nr,
-				  struct mbox_wish *wish,
+struct mbox_msg *mbox_recv_choose(struct mbox **mbs, struct mbox_pass *passes,
+				  unsigned int nr, struct mbox_wish *wish,
 				  const struct mbox_patience *patience,
 				  struct mbox **from)
 {
-	struct mbox_waiter receiver = {};
-	struct mbox_seat *seats;
+	struct mbox_waiter receiver;
 	unsigned int i;
 	int err = 0;
 
@@ -83,12 +131,9 @@ struct mbox_msg *mbox_recv_choose(struct mbox **mbs, unsigned int nr,
 		err = mbox_gate_take_end(mbs[i], MBOX_END_RECV);
 	if (err)
 		return ERR_PTR(err);
-	seats = kcalloc(nr, sizeof(*seats), MBOX_GFP);
-	if (!seats)
-		return ERR_PTR(-ENOMEM);
-	init_receiver(&receiver, wish);
-	err = mbox_policy_choose(mbs, seats, nr, &receiver, patience);
-	kfree(seats);
+	err = choose(mbs, passes, nr, &receiver, wish, patience);
+	if (err == -ENOMEM)
+		return ERR_PTR(err);
 	wish->room = receiver.room;
 	*from = receiver.mb;
 	return err ? ERR_PTR(err) : receiver.msg;

@@ -20,9 +20,10 @@ struct mbox_wish {
 };
 
 struct mbox_msg *mbox_recv_claim(struct mbox *mb, struct mbox_wish *wish,
+				 struct mbox_pass *pass,
 				 const struct mbox_patience *patience);
-struct mbox_msg *mbox_recv_choose(struct mbox **mbs, unsigned int nr,
-				  struct mbox_wish *wish,
+struct mbox_msg *mbox_recv_choose(struct mbox **mbs, struct mbox_pass *passes,
+				  unsigned int nr, struct mbox_wish *wish,
 				  const struct mbox_patience *patience,
 				  struct mbox **from);
 void mbox_recv_end(struct mbox *mb, struct mbox_msg *msg,

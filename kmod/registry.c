@@ -14,7 +14,9 @@
 
 #include "mailbox.h"
 #include "ns.h"
+#include "owner.h"
 #include "registry.h"
+#include "rights.h"
 
 static unsigned int net_id;
 
@@ -25,28 +27,39 @@ static struct mbox_ns *ns_of(struct net *net)
 	return *slot;
 }
 
-static struct mbox_ns *current_ns(void)
+/* The calling process's. */
+struct mbox_ns *mbox_registry_ns(void)
 {
 	return ns_of(current->nsproxy->net_ns);
 }
 
-/*
- * Give a mailbox an id and, if it has a name, that name. From now on it is found,
- * and the registry holds it.
- */
-int mbox_registry_add(struct mbox *mb)
+/* It has an owner before it can be found. */
+static int publish(struct mbox *mb, struct mbox_heir *owner)
 {
-	struct mbox_ns *ns = current_ns();
 	int err;
 
-	mb->ns = mbox_ns_get(ns);
+	mbox_owner_first(mb, owner);
+	err = mbox_ns_add(mb->ns, mb);
+	if (err)
+		mbox_owner_clear(mb);
+	return err;
+}
+
+/*
+ * Give a mailbox its owner, an id and, if it has a name, that name. From now on it
+ * is found, and the registry holds it.
+ */
+int mbox_registry_add(struct mbox *mb, struct mbox_heir *owner)
+{
+	int err;
+
 	/* Before it is found: it may be deleted at once. */
 	mbox_mailbox_get(mb);
 	__module_get(THIS_MODULE);
-	err = mutex_lock_killable(&ns->lock);
+	err = mutex_lock_killable(&mb->ns->lock);
 	if (!err) {
-		err = mbox_ns_add(ns, mb);
-		mutex_unlock(&ns->lock);
+		err = publish(mb, owner);
+		mutex_unlock(&mb->ns->lock);
 	}
 	if (err) {
 		module_put(THIS_MODULE);
@@ -55,22 +68,33 @@ int mbox_registry_add(struct mbox *mb)
 	return err;
 }
 
-/*
- * End a mailbox. The name is free before anybody is told, so that whoever is
- * woken can create its successor.
- */
-int mbox_registry_delete(struct mbox *mb)
+static int unpublish(struct mbox *mb, bool by_caller)
 {
-	bool first;
+	lockdep_assert_held(&mb->ns->lock);
+	if (by_caller && !mbox_rights_have(mb, MBOX_RIGHT_MANAGE))
+		return mbox_rights_refusal(mb);
+	if (!mbox_mailbox_mark_gone(mb))
+		return -EIDRM;
+	mbox_ns_remove(mb->ns, mb);
+	mbox_rights_clear(mb);
+	mbox_owner_clear(mb);
+	return 0;
+}
+
+/*
+ * End a mailbox, if need be because the caller wants to: then it takes the right.
+ * The name is free before anybody is told, so that whoever is woken can create its
+ * successor.
+ */
+int mbox_registry_delete(struct mbox *mb, bool by_caller)
+{
+	int err;
 
 	mutex_lock(&mb->ns->lock);
-	first = mbox_mailbox_mark_gone(mb);
-	if (first)
-		mbox_ns_remove(mb->ns, mb);
+	err = unpublish(mb, by_caller);
 	mutex_unlock(&mb->ns->lock);
-	if (!first)
-		return -EIDRM;
-
+	if (err)
+		return err;
 	mbox_mailbox_clear(mb);
 	mbox_mailbox_put(mb);
 	module_put(THIS_MODULE);
@@ -80,7 +104,7 @@ int mbox_registry_delete(struct mbox *mb)
 /* Under RCU: a reference to @mb, if there is one to take. */
 static struct mbox *get_live(struct mbox *mb)
 {
-	if (!mb || READ_ONCE(mb->state) != MBOX_LIVE)
+	if (!mb || mbox_is_gone(mb))
 		return NULL;
 	return refcount_inc_not_zero(&mb->refs) ? mb : NULL;
 }
@@ -91,7 +115,7 @@ static struct mbox *get_live(struct mbox *mb)
  */
 struct mbox *mbox_registry_get(u64 id)
 {
-	struct mbox_ns *ns = current_ns();
+	struct mbox_ns *ns = mbox_registry_ns();
 	/* Pairs with the release in mbox_ns_add(). */
 	u64 last_id = smp_load_acquire(&ns->last_id);
 	struct mbox *mb;
@@ -107,7 +131,7 @@ struct mbox *mbox_registry_get_named(const u8 name[MBOX_NAME_SIZE])
 	struct mbox *mb;
 
 	rcu_read_lock();
-	mb = get_live(mbox_ns_find_name(current_ns(), name));
+	mb = get_live(mbox_ns_find_name(mbox_registry_ns(), name));
 	rcu_read_unlock();
 	return mb ?: ERR_PTR(-ENOENT);
 }
@@ -115,7 +139,7 @@ struct mbox *mbox_registry_get_named(const u8 name[MBOX_NAME_SIZE])
 /* The mailbox with the smallest id from @id on, or -ENOENT. */
 struct mbox *mbox_registry_get_next(u64 id)
 {
-	struct mbox_ns *ns = current_ns();
+	struct mbox_ns *ns = mbox_registry_ns();
 	struct mbox *mb, *live = NULL;
 	unsigned long index;
 
@@ -127,11 +151,6 @@ struct mbox *mbox_registry_get_next(u64 id)
 	}
 	rcu_read_unlock();
 	return live ?: ERR_PTR(-ENOENT);
-}
-
-u32 mbox_registry_count(void)
-{
-	return READ_ONCE(current_ns()->count);
 }
 
 static int __net_init net_init(struct net *net)
@@ -162,7 +181,7 @@ static void __net_exit net_exit(struct net *net)
 	struct mbox *mb;
 
 	while ((mb = get_any(ns))) {
-		mbox_registry_delete(mb);
+		mbox_registry_delete(mb, false);
 		mbox_mailbox_put(mb);
 		cond_resched();
 	}

@@ -2,15 +2,15 @@
 #ifndef MBOX_REGISTRY_H
 #define MBOX_REGISTRY_H
 
-#include "mbox.h"
+#include "owner.h"
 
-int mbox_registry_add(struct mbox *mb);
-int mbox_registry_delete(struct mbox *mb);
+struct mbox_ns *mbox_registry_ns(void);
+int mbox_registry_add(struct mbox *mb, struct mbox_heir *owner);
+int mbox_registry_delete(struct mbox *mb, bool by_caller);
 
 struct mbox *mbox_registry_get(u64 id);
 struct mbox *mbox_registry_get_named(const u8 name[MBOX_NAME_SIZE]);
 struct mbox *mbox_registry_get_next(u64 id);
-u32 mbox_registry_count(void);
 
 int mbox_registry_init(void);
 void mbox_registry_exit(void);

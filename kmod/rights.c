@@ -1,57 +1,207 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rights.c - who may do what with a mailbox. Asked at each call, of the calling
- * process; the answer depends on nothing that can change under us.
+ * rights.c - who may do what with a mailbox, by ownership, mode bits and permits
+ * (as grants are called here).
+ *
+ * Asked at each call, of the calling process, without a lock: what is read is one
+ * state of mailbox->access, or it is read again. A waiter keeps the stamp of that
+ * state; it is seated only if that is still the state, and asked again whenever
+ * it changes. So a right that is taken away is gone for everybody who has not
+ * been served yet:
+ *
+ *   caller                          whoever revokes
+ *   mbox_rights_admit(): has it     ns->lock
+ *   lock                            lock
+ *   stamp is old: not seated          change, new stamp
+ *     asks again, is told             who is seated and has lost it is told
+ *   unlock                          unlock
  */
 
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/err.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/uidgid.h>
 
+#include "gate.h"
+#include "limits.h"
+#include "ns.h"
+#include "participant.h"
+#include "policy.h"
+#include "process.h"
 #include "rights.h"
 
 /* The class that fits best decides alone, as it does for files. */
-static unsigned int mode_rights(const struct mbox *mb)
+static unsigned int mode_rights(const struct mbox_access *access)
 {
-	umode_t mode = mb->mode;
+	umode_t mode = READ_ONCE(access->mode);
 
-	if (uid_eq(current_euid(), mb->uid))
+	if (uid_eq(current_euid(), READ_ONCE(access->uid)))
 		mode >>= 6;
-	else if (in_egroup_p(mb->gid))
+	else if (in_egroup_p(READ_ONCE(access->gid)))
 		mode >>= 3;
 	return mode & (MBOX_RIGHT_SEND | MBOX_RIGHT_RECV);
+}
+
+#define GUARDED(mb)	(lockdep_is_held(&(mb)->lock) || lockdep_is_held(&(mb)->ns->lock))
+
+/* Under RCU or one of the locks, like those that follow. */
+static struct mbox_permit *find_permit(const struct mbox *mb, const struct pid *process)
+{
+	struct mbox_permit *permit;
+
+	hash_for_each_possible_rcu(mb->access.permits, permit, node,
+				   (unsigned long)process, GUARDED(mb))
+		if (permit->holder->pid == process)
+			return permit;
+	return NULL;
+}
+
+static bool is_owner(const struct mbox *mb, const struct pid *process)
+{
+	const struct mbox_participant *owner;
+
+	owner = rcu_dereference_check(mb->access.owner, GUARDED(mb));
+	return owner && owner->pid == process;
+}
+
+/* Whatever else says so: process-owned mailboxes have one receiver. */
+static unsigned int allowed(const struct mbox *mb, const struct pid *process)
+{
+	if (!(mb->kind & MBOX_CREATE_PROCESS))
+		return MBOX_RIGHT_SEND | MBOX_RIGHT_RECV | MBOX_RIGHT_MANAGE;
+	return MBOX_RIGHT_MANAGE |
+	       (is_owner(mb, process) ? MBOX_RIGHT_RECV : MBOX_RIGHT_SEND);
 }
 
 /* What @process has with the current credentials, but for its capabilities. */
 static unsigned int rights_of(const struct mbox *mb, const struct pid *process)
 {
-	unsigned int rights = mode_rights(mb);
+	const struct mbox_access *access = &mb->access;
+	unsigned int rights = mode_rights(access);
+	const struct mbox_permit *permit;
 
-	if (process == mb->owner)
+	if (is_owner(mb, process))
 		rights |= MBOX_RIGHT_RECV | MBOX_RIGHT_MANAGE;
-	if (uid_eq(current_euid(), mb->uid))
+	if (uid_eq(current_euid(), READ_ONCE(access->uid)))
 		rights |= MBOX_RIGHT_MANAGE;
+	permit = find_permit(mb, process);
+	if (permit)
+		rights |= READ_ONCE(permit->rights);
+	return rights & allowed(mb, process);
+}
+
+/* The same, at one moment. */
+static unsigned int look(const struct mbox *mb, const struct pid *process,
+			 unsigned int *stamp)
+{
+	unsigned int rights;
+
+	rcu_read_lock();
+	do {
+		*stamp = read_seqcount_begin(&mb->access.seq);
+		rights = rights_of(mb, process);
+	} while (read_seqcount_retry(&mb->access.seq, *stamp));
+	rcu_read_unlock();
 	return rights;
 }
 
-static bool process_has(const struct mbox *mb, unsigned int right,
-			const struct pid *process)
+static bool has_by_capability(const struct mbox *mb, const struct pid *process,
+			      unsigned int right)
 {
-	return (rights_of(mb, process) & right) ||
-	       ns_capable(mb->ns->user_ns, CAP_IPC_OWNER);
+	bool possible;
+
+	rcu_read_lock();
+	possible = allowed(mb, process) & right;
+	rcu_read_unlock();
+	return possible && ns_capable(mb->ns->user_ns, CAP_IPC_OWNER);
 }
 
+/* For what does not wait. */
 bool mbox_rights_have(const struct mbox *mb, unsigned int right)
 {
-	return process_has(mb, right, task_tgid(current));
+	struct pid *process = task_tgid(current);
+	unsigned int stamp;
+
+	return look(mb, process, &stamp) & right || has_by_capability(mb, process, right);
+}
+
+bool mbox_rights_privileged(const struct mbox *mb)
+{
+	return ns_capable(mb->ns->user_ns, CAP_IPC_OWNER);
+}
+
+static bool is_offered(const struct mbox *mb)
+{
+	const struct mbox_participant *to;
+	bool offered;
+
+	rcu_read_lock();
+	to = mbox_offered_to(mb);
+	offered = to && to->pid == task_tgid(current);
+	rcu_read_unlock();
+	return offered;
 }
 
 /* Any right at all. Listings ask it of every mailbox, so a no is not audited. */
 bool mbox_rights_see(const struct mbox *mb)
 {
-	return rights_of(mb, task_tgid(current)) ||
+	unsigned int stamp;
+
+	return look(mb, task_tgid(current), &stamp) || is_offered(mb) ||
 	       ns_capable_noaudit(mb->ns->user_ns, CAP_IPC_OWNER);
+}
+
+/* What one without a right is told: of what is gone nobody has any. */
+int mbox_rights_refusal(const struct mbox *mb)
+{
+	return mbox_is_gone(mb) ? -EIDRM : -EACCES;
+}
+
+/*
+ * Passes.
+ */
+
+static bool actor_holds(const struct mbox *mb, const struct mbox_actor *actor,
+			unsigned int right)
+{
+	const struct cred *saved;
+	bool has;
+
+	if (actor->privileged)
+		return true;
+	saved = override_creds(actor->cred);
+	has = rights_of(mb, actor->process) & right;
+	revert_creds(saved);
+	return has;
+}
+
+/*
+ * Of one who waits, or is about to. One who could stay by a capability that it has
+ * not used is told, too: then it may insist, and takes a new seat.
+ */
+static bool pass_holds(const struct mbox *mb, const struct mbox_pass *pass)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&mb->lock);
+	for (i = 0; i < pass->nr; i++)
+		if (!actor_holds(mb, &pass->actors[i], pass->right))
+			return false;
+	return true;
+}
+
+/* What the calling process is about to do. */
+void mbox_rights_ask(struct mbox_pass *pass, unsigned int right)
+{
+	pass->right = right;
+	pass->holds = pass_holds;
+	pass->nr = 1;
+	pass->actors[0] = (struct mbox_actor) {
+		.process = task_tgid(current),
+		.cred = current_cred(),
+	};
 }
 
 /*
@@ -59,18 +209,239 @@ bool mbox_rights_see(const struct mbox *mb)
  * as standard output. So it takes the right of both, the process that calls and
  * the one that opened the descriptor, as it was then.
  */
-bool mbox_rights_stream(const struct mbox *mb, unsigned int right,
-			const struct pid *opener, const struct cred *opener_cred)
+void mbox_rights_ask_opener(struct mbox_pass *pass, const struct pid *opener,
+			    const struct cred *opener_cred)
+{
+	if (opener == task_tgid(current) && opener_cred == current_cred())
+		return;
+	pass->actors[pass->nr++] = (struct mbox_actor) {
+		.process = opener,
+		.cred = opener_cred,
+	};
+}
+
+static bool admit_actor(const struct mbox *mb, struct mbox_actor *actor,
+			unsigned int right, unsigned int *stamp)
+{
+	actor->privileged = !(look(mb, actor->process, stamp) & right);
+	return !actor->privileged || has_by_capability(mb, actor->process, right);
+}
+
+/* Whether all actors have the right now. */
+bool mbox_rights_admit(const struct mbox *mb, struct mbox_pass *pass)
 {
 	const struct cred *saved;
+	unsigned int later;
 	bool has;
 
-	if (!mbox_rights_have(mb, right))
+	if (!admit_actor(mb, &pass->actors[0], pass->right, &pass->stamp))
 		return false;
-	if (opener == task_tgid(current) && opener_cred == current_cred())
+	if (pass->nr == 1)
 		return true;
-	saved = override_creds(opener_cred);
-	has = process_has(mb, right, opener);
+	saved = override_creds(pass->actors[1].cred);
+	has = admit_actor(mb, &pass->actors[1], pass->right, &later);
 	revert_creds(saved);
 	return has;
+}
+
+static int insist_actor(const struct mbox *mb, struct mbox_actor *actor,
+			unsigned int right)
+{
+	const struct cred *saved = override_creds(actor->cred);
+	unsigned int stamp;
+	int found = 0;
+
+	if (!actor->privileged && !(look(mb, actor->process, &stamp) & right)) {
+		actor->privileged = has_by_capability(mb, actor->process, right);
+		found = actor->privileged ? 1 : -EKEYREVOKED;
+	}
+	revert_creds(saved);
+	return found;
+}
+
+/*
+ * After -EKEYREVOKED: whether a capability makes up for what was lost: 1, 0 if
+ * nothing is lost now, else -EKEYREVOKED. What a capability gives nobody takes
+ * away, so a call comes here with a 1 once for each actor at most.
+ */
+int mbox_rights_insist(const struct mbox *mb, struct mbox_pass *pass)
+{
+	unsigned int i;
+	int found = 0;
+
+	for (i = 0; i < pass->nr && found >= 0; i++)
+		found = insist_actor(mb, &pass->actors[i], pass->right) ?: found;
+	return found;
+}
+
+/* Whatever says who may do what is changed by @change, and by nothing else. */
+void mbox_rights_change(struct mbox *mb, void (*change)(struct mbox *mb, void *arg),
+			void *arg)
+{
+	lockdep_assert_held(&mb->ns->lock);
+	mbox_policy_change(mb, change, arg);
+}
+
+/*
+ * Permits.
+ */
+
+/* For a process that is to get @rights, and is yet to be named; or NULL. */
+struct mbox_permit *mbox_rights_alloc(struct mbox *mb, unsigned int rights)
+{
+	struct mbox_permit *permit = kzalloc(sizeof(*permit), MBOX_GFP);
+
+	if (!permit)
+		return NULL;
+	INIT_LIST_HEAD(&permit->tie);
+	permit->mb = mb;
+	permit->rights = rights;
+	return permit;
+}
+
+void mbox_rights_free(struct mbox_permit *permit)
+{
+	if (!permit)
+		return;
+	mbox_participant_put(permit->holder);
+	kfree_rcu(permit, rcu);
+}
+
+static void add_permit(struct mbox *mb, void *arg)
+{
+	struct mbox_permit *permit = arg;
+
+	hash_add_rcu(mb->access.permits, &permit->node, (unsigned long)permit->holder->pid);
+	mb->access.nr_permits++;
+}
+
+/* Of a MBOX_CREATE_PAIR mailbox, that its holder had by what it loses. */
+static void free_ends(struct mbox *mb, const struct mbox_permit *permit, unsigned int lost)
+{
+	if (lost & MBOX_RIGHT_SEND)
+		mbox_gate_free_end(mb, MBOX_END_SEND, permit->holder->pid);
+	if (lost & MBOX_RIGHT_RECV)
+		mbox_gate_free_end(mb, MBOX_END_RECV, permit->holder->pid);
+}
+
+static void remove_permit(struct mbox *mb, void *arg)
+{
+	struct mbox_permit *permit = arg;
+
+	free_ends(mb, permit, permit->rights);
+	hash_del_rcu(&permit->node);
+	mb->access.nr_permits--;
+}
+
+struct rights_change {
+	struct mbox_permit *permit;
+	unsigned int rights;
+};
+
+static void set_rights(struct mbox *mb, void *arg)
+{
+	const struct rights_change *change = arg;
+	struct mbox_permit *permit = change->permit;
+
+	free_ends(mb, permit, permit->rights & ~change->rights);
+	WRITE_ONCE(permit->rights, change->rights);
+}
+
+static void change_rights(struct mbox *mb, struct mbox_permit *permit, unsigned int rights)
+{
+	struct rights_change change = { .permit = permit, .rights = rights };
+
+	if (permit->rights != rights)
+		mbox_rights_change(mb, set_rights, &change);
+}
+
+static void end_permit(struct mbox *mb, struct mbox_permit *permit)
+{
+	mbox_rights_change(mb, remove_permit, permit);
+	mbox_participant_untie(&permit->tie);
+	mbox_rights_free(permit);
+}
+
+/* Whether the limit allows one for this process. */
+bool mbox_rights_room(const struct mbox *mb, const struct pid *process)
+{
+	return find_permit(mb, process) ||
+	       mb->access.nr_permits < READ_ONCE(mbox_limits.max_grants);
+}
+
+/* 0, and the permit is the mailbox's; -ESRCH if its holder has ended. */
+int mbox_rights_grant(struct mbox *mb, struct mbox_permit *permit)
+{
+	struct mbox_permit *former = find_permit(mb, permit->holder->pid);
+	int err;
+
+	if (former) {
+		change_rights(mb, former, former->rights | permit->rights);
+		mbox_rights_free(permit);
+		return 0;
+	}
+	err = mbox_participant_tie(permit->holder, &permit->tie, &permit->holder->permits);
+	if (!err)
+		mbox_rights_change(mb, add_permit, permit);
+	return err;
+}
+
+/* 0, or -ESRCH if it was granted none of them. */
+int mbox_rights_revoke(struct mbox *mb, struct pid *process, unsigned int rights)
+{
+	struct mbox_permit *permit = find_permit(mb, process);
+
+	if (!permit || !(permit->rights & rights))
+		return -ESRCH;
+	if (permit->rights & ~rights)
+		change_rights(mb, permit, permit->rights & ~rights);
+	else
+		end_permit(mb, permit);
+	return 0;
+}
+
+/* A process that was granted something has ended. */
+void mbox_rights_ended(struct mbox *mb, struct mbox_participant *holder)
+{
+	struct mbox_permit *permit;
+
+	mutex_lock(&mb->ns->lock);
+	permit = find_permit(mb, holder->pid);
+	if (permit)
+		end_permit(mb, permit);
+	mutex_unlock(&mb->ns->lock);
+}
+
+/* Of a mailbox that is gone: nobody has a seat any more, or takes one. */
+void mbox_rights_clear(struct mbox *mb)
+{
+	struct mbox_permit *permit;
+	struct hlist_node *next;
+	unsigned int i;
+
+	lockdep_assert_held(&mb->ns->lock);
+	hash_for_each_safe(mb->access.permits, i, next, permit, node) {
+		spin_lock(&mb->lock);
+		remove_permit(mb, permit);
+		spin_unlock(&mb->lock);
+		mbox_participant_untie(&permit->tie);
+		mbox_rights_free(permit);
+	}
+}
+
+/* The first @nr of the permits, and how many there are. */
+u32 mbox_rights_list(struct mbox *mb, struct mbox_granted *granted, u32 nr)
+{
+	const struct mbox_permit *permit;
+	unsigned int i;
+	u32 at = 0;
+
+	lockdep_assert_held(&mb->ns->lock);
+	hash_for_each(mb->access.permits, i, permit, node) {
+		if (at == nr)
+			break;
+		granted[at].pid = mbox_process_nr(permit->holder->pid);
+		granted[at++].rights = permit->rights;
+	}
+	return mb->access.nr_permits;
 }

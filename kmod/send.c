@@ -4,6 +4,7 @@
  * built before anything waits for it, and is discarded here unless it was sent.
  */
 
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
@@ -12,6 +13,7 @@
 #include "gate.h"
 #include "msg.h"
 #include "policy.h"
+#include "rights.h"
 #include "send.h"
 
 static int check(struct mbox *mb, u64 len)
@@ -23,49 +25,81 @@ static int check(struct mbox *mb, u64 len)
 	return mbox_gate_take_end(mb, MBOX_END_SEND);
 }
 
-/* A new buffer, or a slot of the mailbox, for which there may be a wait. */
-static struct mbox_msg *get_buffer(struct mbox *mb, u32 len, u32 prio,
-				   const struct mbox_patience *patience)
+static struct mbox_msg *get_slot(struct mbox *mb, u32 prio, struct mbox_posting *posting)
 {
-	struct mbox_waiter waiter = { .prio = prio };
-	struct mbox_msg *msg;
+	struct mbox_waiter waiter;
 	int err;
 
-	if (!(mb->kind & MBOX_CREATE_RESERVE)) {
-		msg = mbox_msg_alloc(len);
-		return msg ?: ERR_PTR(-ENOMEM);
-	}
-	mbox_wait_init(&waiter);
-	err = mbox_policy_reserve(mb, &waiter, patience);
+	do {
+		waiter = (struct mbox_waiter) { .prio = prio };
+		mbox_wait_init(&waiter, &posting->pass);
+		err = mbox_policy_reserve(mb, &waiter, &posting->patience);
+	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, &posting->pass) > 0);
 	return err ? ERR_PTR(err) : waiter.msg;
 }
 
-static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
-				const struct mbox_patience *patience)
+/* A new buffer, or a slot of the mailbox, for which there may be a wait. */
+static struct mbox_msg *get_buffer(struct mbox *mb, u32 len, u32 prio,
+				   struct mbox_posting *posting)
 {
 	struct mbox_msg *msg;
 
-	msg = get_buffer(mb, len, prio, patience);
-	if (IS_ERR(msg))
+	if (mb->kind & MBOX_CREATE_RESERVE)
+		return get_slot(mb, prio, posting);
+	msg = mbox_msg_alloc(len);
+	return msg ?: ERR_PTR(-ENOMEM);
+}
+
+static int charge(struct mbox *mb, u32 len, const struct mbox_posting *posting)
+{
+	const struct cred *saved;
+	int err;
+
+	if (!posting->payer_cred)
+		return mbox_msg_charge(mb, posting->payer, len);
+	saved = override_creds(posting->payer_cred);
+	err = mbox_msg_charge(mb, posting->payer, len);
+	revert_creds(saved);
+	return err;
+}
+
+static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
+				struct mbox_posting *posting)
+{
+	struct mbox_msg *msg;
+	int err;
+
+	err = charge(mb, len, posting);
+	if (err)
+		return ERR_PTR(err);
+	msg = get_buffer(mb, len, prio, posting);
+	if (IS_ERR(msg)) {
+		mbox_msg_uncharge(mb, posting->payer, len);
 		return msg;
-	mbox_msg_stamp(msg, len);
+	}
+	mbox_msg_stamp(msg, posting->payer, len);
 	msg->prio = prio;
+	msg->deed = posting->deed;
+	posting->deed = NULL;
 	return msg;
 }
 
 static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync, s32 *receiver,
-		  const struct mbox_patience *patience)
+		  struct mbox_posting *posting)
 {
-	struct mbox_waiter sender = {
-		.sync = sync || mbox_is_rendezvous(mb),
-		.prio = msg->prio,
-		.msg = msg,
-	};
+	struct mbox_waiter sender;
 	int err;
 
 	msg->key = mb->kind & MBOX_CREATE_BY_SENDER ? (unsigned long)msg->pid : msg->tag;
-	mbox_wait_init(&sender);
-	err = mbox_policy_send(mb, &sender, patience);
+	do {
+		sender = (struct mbox_waiter) {
+			.sync = sync || mbox_is_rendezvous(mb),
+			.prio = msg->prio,
+			.msg = msg,
+		};
+		mbox_wait_init(&sender, &posting->pass);
+		err = mbox_policy_send(mb, &sender, &posting->patience);
+	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, &posting->pass) > 0);
 	if (err)
 		mbox_policy_discard(mb, msg);
 	if (sender.peer)
@@ -85,8 +119,7 @@ static int limit_wait(struct mbox_patience *patience, ktime_t expires)
 	return 0;
 }
 
-int mbox_send_user(struct mbox *mb, struct mbox_send *send,
-		   struct mbox_patience *patience)
+int mbox_send_user(struct mbox *mb, struct mbox_send *send, struct mbox_posting *posting)
 {
 	ktime_t expires = KTIME_MAX;
 	struct mbox_msg *msg;
@@ -94,11 +127,11 @@ int mbox_send_user(struct mbox *mb, struct mbox_send *send,
 
 	if (!err && send->flags & MBOX_SEND_EXPIRES) {
 		expires = mbox_wait_time(send->expires);
-		err = limit_wait(patience, expires);
+		err = limit_wait(&posting->patience, expires);
 	}
 	if (err)
 		return err;
-	msg = prepare(mb, send->len, send->prio, patience);
+	msg = prepare(mb, send->len, send->prio, posting);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 	if (copy_from_user(msg->data, u64_to_user_ptr(send->buf), msg->len)) {
@@ -107,15 +140,14 @@ int mbox_send_user(struct mbox *mb, struct mbox_send *send,
 	}
 	msg->tag = send->tag;
 	msg->expiry.expires = expires;
-	return submit(mb, msg, send->flags & MBOX_SEND_SYNC, &send->receiver, patience);
+	return submit(mb, msg, send->flags & MBOX_SEND_SYNC, &send->receiver, posting);
 }
 
 /*
- * All that @from has is one message, of the least priority; if it is sent
- * @unwitting, of no user and group.
+ * All that @from has is one message, of the least priority; if somebody else pays
+ * for it, of no user and group.
  */
-int mbox_send_iter(struct mbox *mb, struct iov_iter *from, bool unwitting,
-		   struct mbox_patience *patience)
+int mbox_send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *posting)
 {
 	size_t len = iov_iter_count(from);
 	struct mbox_msg *msg;
@@ -125,16 +157,16 @@ int mbox_send_iter(struct mbox *mb, struct iov_iter *from, bool unwitting,
 	err = check(mb, len);
 	if (err)
 		return err;
-	msg = prepare(mb, len, 0, patience);
+	msg = prepare(mb, len, 0, posting);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 	if (!copy_from_iter_full(msg->data, len, from)) {
 		mbox_policy_discard(mb, msg);
 		return -EFAULT;
 	}
-	if (unwitting) {
+	if (posting->payer_cred) {
 		msg->uid = INVALID_UID;
 		msg->gid = INVALID_GID;
 	}
-	return submit(mb, msg, false, &receiver, patience);
+	return submit(mb, msg, false, &receiver, posting);
 }

@@ -5,6 +5,7 @@
  */
 
 #include <linux/limits.h>
+#include <linux/mbox.h>
 #include <linux/sizes.h>
 #include <linux/sysctl.h>
 
@@ -15,47 +16,47 @@
 struct mbox_limits mbox_limits = {
 	.max_msgs = SZ_64K,
 	.max_size = SZ_1M,
-	.max_mailboxes = SZ_128K,
 	.max_bytes = SZ_64M,
+	.max_grants = 128,
+	.default_share = 100,
+	.user = { .mailboxes = SZ_4K, .msgs = SZ_256K, .bytes = SZ_128M },
+	.ns = { .mailboxes = SZ_128K, .msgs = SZ_4M, .bytes = SZ_1G },
 };
 
-static unsigned int least_msgs = 1;
+static unsigned int one = 1;
+static unsigned int hundred = 100;
 static unsigned int most_msgs = SZ_1M;
 static unsigned int most_size = SZ_16M;
-static unsigned int most_mailboxes = INT_MAX;
+static unsigned int most_grants = MBOX_GRANTS_MAX;
+static unsigned int most_count = INT_MAX;
 static unsigned long most_bytes = LONG_MAX;
 
+#define TUNABLE(_name, _limit, _handler, _least, _most) {	\
+	.procname = _name,					\
+	.data = &mbox_limits._limit,				\
+	.maxlen = sizeof(mbox_limits._limit),			\
+	.mode = 0644,						\
+	.proc_handler = _handler,				\
+	.extra1 = _least,					\
+	.extra2 = _most,					\
+}
+#define COUNT(_name, _limit, _least, _most) \
+	TUNABLE(_name, _limit, proc_douintvec_minmax, _least, _most)
+#define BYTES(_name, _limit) \
+	TUNABLE(_name, _limit, proc_doulongvec_minmax, NULL, &most_bytes)
+
 static struct ctl_table table[] = {
-	{
-		.procname = "max_msgs",
-		.data = &mbox_limits.max_msgs,
-		.maxlen = sizeof(mbox_limits.max_msgs),
-		.mode = 0644,
-		.proc_handler = proc_douintvec_minmax,
-		.extra1 = &least_msgs,
-		.extra2 = &most_msgs,
-	}, {
-		.procname = "max_size",
-		.data = &mbox_limits.max_size,
-		.maxlen = sizeof(mbox_limits.max_size),
-		.mode = 0644,
-		.proc_handler = proc_douintvec_minmax,
-		.extra2 = &most_size,
-	}, {
-		.procname = "max_bytes",
-		.data = &mbox_limits.max_bytes,
-		.maxlen = sizeof(mbox_limits.max_bytes),
-		.mode = 0644,
-		.proc_handler = proc_doulongvec_minmax,
-		.extra2 = &most_bytes,
-	}, {
-		.procname = "max_mailboxes",
-		.data = &mbox_limits.max_mailboxes,
-		.maxlen = sizeof(mbox_limits.max_mailboxes),
-		.mode = 0644,
-		.proc_handler = proc_douintvec_minmax,
-		.extra2 = &most_mailboxes,
-	},
+	COUNT("max_msgs", max_msgs, &one, &most_msgs),
+	COUNT("max_size", max_size, NULL, &most_size),
+	BYTES("max_bytes", max_bytes),
+	COUNT("max_grants", max_grants, NULL, &most_grants),
+	COUNT("default_share", default_share, &one, &hundred),
+	COUNT("user_mailboxes", user.mailboxes, NULL, &most_count),
+	COUNT("user_msgs", user.msgs, NULL, &most_count),
+	BYTES("user_bytes", user.bytes),
+	COUNT("ns_mailboxes", ns.mailboxes, NULL, &most_count),
+	COUNT("ns_msgs", ns.msgs, NULL, &most_count),
+	BYTES("ns_bytes", ns.bytes),
 	{ }
 };
 

@@ -72,10 +72,11 @@ void mbox_wakes_flush(struct mbox *mb, struct mbox_wakes *wakes)
 }
 
 /* A waiter of the calling task; its members that are 0 by default are. */
-void mbox_wait_init(struct mbox_waiter *waiter)
+void mbox_wait_init(struct mbox_waiter *waiter, const struct mbox_pass *pass)
 {
 	waiter->task = current;
 	waiter->seat.waiter = waiter;
+	waiter->seat.pass = pass;
 	INIT_LIST_HEAD(&waiter->seat.node);
 }
 

@@ -21,16 +21,54 @@ struct mbox_patience {
 };
 
 /**
+ * struct mbox_actor - somebody whose right is asked for
+ * @process: its process; held by whoever asks
+ * @cred: its credentials, likewise
+ * @privileged: has it by capability, whatever becomes of the mailbox
+ */
+struct mbox_actor {
+	const struct pid *process;
+	const struct cred *cred;
+	bool privileged;
+};
+
+/**
+ * struct mbox_pass - the right to do something, as rights.c has found it
+ * @right: MBOX_RIGHT_SEND or MBOX_RIGHT_RECV
+ * @stamp: of mailbox->access.seq then
+ * @holds: whether it is still there; called with the mailbox locked
+ * @nr: how many actors must have it
+ * @actors: the caller; of read and write also whoever opened the descriptor
+ *
+ * On the stack of the call, for as long as that has a seat in the mailbox.
+ */
+struct mbox_pass {
+	unsigned int right;
+	unsigned int stamp;
+	bool (*holds)(const struct mbox *mb, const struct mbox_pass *pass);
+	unsigned int nr;
+	struct mbox_actor actors[2];
+};
+
+/* Whether the right is still there; the mailbox is locked. */
+static inline bool mbox_pass_holds(const struct mbox *mb, const struct mbox_pass *pass)
+{
+	return raw_read_seqcount(&mb->access.seq) == pass->stamp || pass->holds(mb, pass);
+}
+
+/**
  * struct mbox_seat - a waiter's place in one mailbox
- * @node: in mailbox->senders, ->receivers, ->seekers or ->gate.turn; empty if
- *	it is in none; mailbox->lock
+ * @node: in mailbox->senders, ->offers, ->receivers, ->seekers or ->gate.turn;
+ *	empty if it is in none; mailbox->lock
  * @arrival: of a receiver, its number; mailbox->lock
  * @waiter: whose it is; immutable
+ * @pass: what it is there by; immutable
  */
 struct mbox_seat {
 	struct list_head node;
 	u64 arrival;
 	struct mbox_waiter *waiter;
+	const struct mbox_pass *pass;
 };
 
 /**
@@ -94,7 +132,7 @@ void mbox_wakes_init(struct mbox_wakes *wakes);
 void mbox_wakes_tasks(struct mbox_wakes *wakes);
 void mbox_wakes_flush(struct mbox *mb, struct mbox_wakes *wakes);
 
-void mbox_wait_init(struct mbox_waiter *waiter);
+void mbox_wait_init(struct mbox_waiter *waiter, const struct mbox_pass *pass);
 bool mbox_wait_claim(struct mbox_waiter *waiter);
 void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 		      struct mbox_wakes *wakes);

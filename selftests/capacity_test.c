@@ -397,7 +397,7 @@ FIXTURE_TEARDOWN(combination)
 
 static const uint64_t flags[] = {
 	MBOX_CREATE_FIXED, MBOX_CREATE_RESERVE, MBOX_CREATE_BY_TAG, MBOX_CREATE_BY_SENDER,
-	MBOX_CREATE_SINGLE, MBOX_CREATE_PAIR,
+	MBOX_CREATE_SINGLE, MBOX_CREATE_PAIR, MBOX_CREATE_PROCESS,
 };
 
 static uint64_t subset(unsigned int nr)
@@ -459,7 +459,7 @@ TEST_F(combination, with_a_flag_that_nobody_knows_is_EINVAL)
 {
 	unsigned int bit;
 
-	for (bit = 7; bit < 64; bit++) {
+	for (bit = 8; bit < 64; bit++) {
 		struct mbox_create attr = {
 			.flags = 1ULL << bit,
 			.max_bytes = variant->max_bytes,

@@ -727,7 +727,7 @@ TEST_F(refused, are_arguments_that_mean_nothing)
 		{ { .nr_ids = 3, .flags = MBOX_RECV_PEEK }, EINVAL },
 		{ { .nr_ids = 3, .flags = MBOX_RECV_PEEK, .nth = 1 }, EINVAL },
 		{ { .nr_ids = 3, .flags = MBOX_RECV_MATCH }, EINVAL },
-		{ { .nr_ids = 3, .flags = MBOX_RECV_CHOICE << 1 }, EINVAL },
+		{ { .nr_ids = 3, .flags = 1ULL << 63 }, EINVAL },
 	};
 	unsigned int i, k;
 

@@ -16,6 +16,12 @@ union argument {
 	struct mbox_recv recv;
 	struct mbox_delete delete;
 	struct mbox_stat stat;
+	struct mbox_transfer transfer;
+	struct mbox_take take;
+	struct mbox_grant grant;
+	struct mbox_grants grants;
+	struct mbox_change change;
+	struct mbox_usage usage;
 	__u64 flags;	/* the first member of each */
 	unsigned char bytes[1 << _IOC_SIZEBITS];
 };
@@ -27,6 +33,10 @@ struct field {
 
 #define FIELD(type, member) \
 	{ offsetof(struct type, member), sizeof(((struct type *)0)->member) }
+
+/* Up to and with that member. */
+#define UP_TO(type, member) \
+	(offsetof(struct type, member) + sizeof(((struct type *)0)->member))
 
 static char text[64] = "second";
 static char buffer[64];
@@ -94,7 +104,7 @@ static void fill_send(union argument *arg, uint64_t id)
 
 static void fill_recv(union argument *arg, uint64_t id)
 {
-	arg->recv.flags = MBOX_RECV_NONBLOCK;
+	arg->recv.flags = MBOX_RECV_NONBLOCK | MBOX_RECV_ACCEPT;
 	arg->recv.id = id;
 	arg->recv.buf = (uintptr_t)buffer;
 	arg->recv.size = sizeof(buffer);
@@ -116,15 +126,88 @@ static void fill_stat(union argument *arg, uint64_t id)
 	arg->stat.id = id;
 }
 
+static void fill_transfer(union argument *arg, uint64_t id)
+{
+	arg->transfer = (struct mbox_transfer){ .id = id, .pid = getpid() };
+}
+
+static void fill_accept(union argument *arg, uint64_t id)
+{
+	struct mbox_transfer offer = { .id = id, .pid = getpid() };
+	int fd = device(O_RDWR);
+
+	NEED(!call(fd, MBOX_IOC_OFFER, &offer));
+	close(fd);
+	arg->take = (struct mbox_take){ .id = id };
+}
+
+/* The mailbox becomes an orphan. */
+static void fill_claim(union argument *arg, uint64_t id)
+{
+	struct mbox_transfer transfer = { .id = id };
+	int fd = device(O_RDWR);
+	pid_t child = spawn();
+
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	transfer.pid = child;
+	NEED(!call(fd, MBOX_IOC_TRANSFER, &transfer));
+	end(child);
+	close(fd);
+	arg->take = (struct mbox_take){ .id = id };
+}
+
+static void fill_grant(union argument *arg, uint64_t id)
+{
+	arg->grant = (struct mbox_grant){
+		.id = id, .pid = getpid(), .rights = MBOX_RIGHT_RECV,
+	};
+}
+
+static void fill_revoke(union argument *arg, uint64_t id)
+{
+	int fd = device(O_RDWR);
+
+	fill_grant(arg, id);
+	NEED(!call(fd, MBOX_IOC_GRANT, &arg->grant));
+	close(fd);
+}
+
+static struct mbox_granted granted[2];
+
+static void fill_grants(union argument *arg, uint64_t id)
+{
+	arg->grants = (struct mbox_grants){
+		.id = id, .grants = (uintptr_t)granted, .nr = ARRAY_SIZE(granted),
+	};
+}
+
+static void fill_change(union argument *arg, uint64_t id)
+{
+	arg->change.flags = MBOX_CHANGE_MODE;
+	arg->change.id = id;
+	arg->change.mode = 0640;
+	arg->change.reserved = 0;
+}
+
+static void fill_usage(union argument *arg, uint64_t id)
+{
+	(void)id;
+	arg->usage.flags = 0;
+}
+
 FIXTURE(command) {
 };
 
 FIXTURE_VARIANT(command) {
 	unsigned int nr;
 	size_t size;
+	size_t first;			/* that of its first version, if it has grown */
 	__u64 flags;			/* those it knows */
 	void (*fill)(union argument *arg, uint64_t id);
-	struct field outputs[20];	/* in and out: what is in @fill's hands */
+	struct field outputs[28];	/* in and out: what is in @fill's hands */
 };
 
 FIXTURE_VARIANT_ADD(command, info) {
@@ -143,7 +226,7 @@ FIXTURE_VARIANT_ADD(command, create) {
 	.size = sizeof(struct mbox_create),
 	.flags = MBOX_CREATE_BIND | MBOX_CREATE_FIXED | MBOX_CREATE_RESERVE |
 		 MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER | MBOX_CREATE_SINGLE |
-		 MBOX_CREATE_PAIR,
+		 MBOX_CREATE_PAIR | MBOX_CREATE_PROCESS,
 	.fill = fill_create,
 	.outputs = { FIELD(mbox_create, id) },
 };
@@ -159,20 +242,24 @@ FIXTURE_VARIANT_ADD(command, open) {
 FIXTURE_VARIANT_ADD(command, send) {
 	.nr = 3,
 	.size = sizeof(struct mbox_send),
-	.flags = MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT | MBOX_SEND_SYNC | MBOX_SEND_EXPIRES,
+	.first = UP_TO(mbox_send, reserved2),
+	.flags = MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT | MBOX_SEND_SYNC |
+		 MBOX_SEND_EXPIRES | MBOX_SEND_OFFER,
 	.fill = fill_send,
 };
 
 FIXTURE_VARIANT_ADD(command, recv) {
 	.nr = 4,
 	.size = sizeof(struct mbox_recv),
+	.first = UP_TO(mbox_recv, nth),
 	.flags = MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE |
-		 MBOX_RECV_PEEK | MBOX_RECV_LEAST | MBOX_RECV_MATCH | MBOX_RECV_CHOICE,
+		 MBOX_RECV_PEEK | MBOX_RECV_LEAST | MBOX_RECV_MATCH | MBOX_RECV_CHOICE |
+		 MBOX_RECV_ACCEPT,
 	.fill = fill_recv,
 	.outputs = {
 		FIELD(mbox_recv, len), FIELD(mbox_recv, seq), FIELD(mbox_recv, prio),
 		FIELD(mbox_recv, pid), FIELD(mbox_recv, uid), FIELD(mbox_recv, gid),
-		FIELD(mbox_recv, tag), FIELD(mbox_recv, from),
+		FIELD(mbox_recv, tag), FIELD(mbox_recv, from), FIELD(mbox_recv, owned),
 	},
 };
 
@@ -185,6 +272,7 @@ FIXTURE_VARIANT_ADD(command, delete) {
 FIXTURE_VARIANT_ADD(command, stat) {
 	.nr = 6,
 	.size = sizeof(struct mbox_stat),
+	.first = UP_TO(mbox_stat, expired),
 	.flags = MBOX_STAT_NEXT,
 	.fill = fill_stat,
 	.outputs = {
@@ -194,7 +282,81 @@ FIXTURE_VARIANT_ADD(command, stat) {
 		FIELD(mbox_stat, bytes_high), FIELD(mbox_stat, msgs),
 		FIELD(mbox_stat, msgs_high), FIELD(mbox_stat, senders),
 		FIELD(mbox_stat, receivers), FIELD(mbox_stat, sent), FIELD(mbox_stat, received),
-		FIELD(mbox_stat, kind), FIELD(mbox_stat, expired),
+		FIELD(mbox_stat, kind), FIELD(mbox_stat, expired), FIELD(mbox_stat, state),
+		FIELD(mbox_stat, share), FIELD(mbox_stat, offered), FIELD(mbox_stat, grants),
+		FIELD(mbox_stat, user_bytes), FIELD(mbox_stat, user_msgs),
+		FIELD(mbox_stat, reserved),
+	},
+};
+
+FIXTURE_VARIANT_ADD(command, transfer) {
+	.nr = 7,
+	.size = sizeof(struct mbox_transfer),
+	.flags = MBOX_TRANSFER_KEEP | MBOX_TRANSFER_PIDFD,
+	.fill = fill_transfer,
+};
+
+FIXTURE_VARIANT_ADD(command, offer) {
+	.nr = 8,
+	.size = sizeof(struct mbox_transfer),
+	.flags = MBOX_TRANSFER_KEEP | MBOX_TRANSFER_PIDFD,
+	.fill = fill_transfer,
+};
+
+FIXTURE_VARIANT_ADD(command, accept) {
+	.nr = 9,
+	.size = sizeof(struct mbox_take),
+	.fill = fill_accept,
+};
+
+FIXTURE_VARIANT_ADD(command, claim) {
+	.nr = 10,
+	.size = sizeof(struct mbox_take),
+	.fill = fill_claim,
+};
+
+FIXTURE_VARIANT_ADD(command, grant) {
+	.nr = 11,
+	.size = sizeof(struct mbox_grant),
+	.flags = MBOX_GRANT_PIDFD,
+	.fill = fill_grant,
+};
+
+FIXTURE_VARIANT_ADD(command, revoke) {
+	.nr = 12,
+	.size = sizeof(struct mbox_grant),
+	.flags = MBOX_GRANT_PIDFD,
+	.fill = fill_revoke,
+};
+
+FIXTURE_VARIANT_ADD(command, grants) {
+	.nr = 13,
+	.size = sizeof(struct mbox_grants),
+	.fill = fill_grants,
+	.outputs = { FIELD(mbox_grants, nr) },
+};
+
+FIXTURE_VARIANT_ADD(command, change) {
+	.nr = 14,
+	.size = sizeof(struct mbox_change),
+	.flags = MBOX_CHANGE_MODE | MBOX_CHANGE_UID | MBOX_CHANGE_GID,
+	.fill = fill_change,
+};
+
+FIXTURE_VARIANT_ADD(command, usage) {
+	.nr = 15,
+	.size = sizeof(struct mbox_usage),
+	.flags = MBOX_USAGE_UID,
+	.fill = fill_usage,
+	.outputs = {
+		FIELD(mbox_usage, uid), FIELD(mbox_usage, default_share),
+		FIELD(mbox_usage, user_bytes), FIELD(mbox_usage, user_bytes_limit),
+		FIELD(mbox_usage, user_mailboxes), FIELD(mbox_usage, user_mailboxes_limit),
+		FIELD(mbox_usage, user_msgs), FIELD(mbox_usage, user_msgs_limit),
+		FIELD(mbox_usage, ns_bytes), FIELD(mbox_usage, ns_bytes_limit),
+		FIELD(mbox_usage, ns_mailboxes), FIELD(mbox_usage, ns_mailboxes_limit),
+		FIELD(mbox_usage, ns_msgs), FIELD(mbox_usage, ns_msgs_limit),
+		FIELD(mbox_usage, limit_grants), FIELD(mbox_usage, reserved),
 	},
 };
 
@@ -222,9 +384,9 @@ static bool writes(const FIXTURE_VARIANT(command) *variant)
 	return variant->outputs[0].size;
 }
 
-/* Every output was written, and nothing else. */
+/* Every output that the caller knows was written, and nothing else. */
 static void check_written(struct __test_metadata *_metadata,
-			  const FIXTURE_VARIANT(command) *variant,
+			  const FIXTURE_VARIANT(command) *variant, size_t size,
 			  const union argument *before, const unsigned char *after)
 {
 	bool output[sizeof(struct mbox_stat) + sizeof(struct mbox_create)] = { };
@@ -232,6 +394,8 @@ static void check_written(struct __test_metadata *_metadata,
 	size_t i;
 
 	for (field = variant->outputs; field->size; field++) {
+		if (field->offset >= size)
+			break;
 		EXPECT_NE(0, memcmp(before->bytes + field->offset, after + field->offset,
 				    field->size)) {
 			TH_LOG("output at %zu was not written", field->offset);
@@ -239,6 +403,8 @@ static void check_written(struct __test_metadata *_metadata,
 		memset(output + field->offset, true, field->size);
 	}
 	for (i = 0; i < variant->size; i++) {
+		if (i == size)
+			memset(output + size, false, sizeof(output) - size);
 		EXPECT_TRUE(output[i] || before->bytes[i] == after[i]) {
 			TH_LOG("input at %zu was written", i);
 		}
@@ -259,7 +425,7 @@ static void expect_success(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, call(subject.fd, command_of(variant->nr, size), place)) {
 		TH_LOG("size %zu at %p: %s", size, place, strerror(errno));
 	}
-	check_written(_metadata, variant, &arg, place);
+	check_written(_metadata, variant, variant->size, &arg, place);
 	for (i = variant->size; i < size; i++)
 		EXPECT_EQ(0, place[i]);
 	drop_subject(subject);
@@ -353,13 +519,39 @@ TEST_F(command, needs_a_writable_structure_only_where_it_writes)
 	EXPECT_EQ(0, memcmp(&arg, place, variant->size));
 }
 
+static size_t first_size(const FIXTURE_VARIANT(command) *variant)
+{
+	return variant->first ? variant->first : variant->size;
+}
+
+/* As a program calls that was compiled long ago: the rest is not even there. */
+TEST_F(command, works_with_the_structure_of_every_version)
+{
+	size_t size;
+
+	for (size = first_size(variant); size <= variant->size; size += 4) {
+		struct subject subject = new_subject();
+		union argument arg = prepared(variant, subject.id), after;
+		unsigned char *place = before_a_hole(size);
+
+		memcpy(place, &arg, size);
+		EXPECT_EQ(0, call(subject.fd, command_of(variant->nr, size), place)) {
+			TH_LOG("size %zu", size);
+		}
+		after = arg;
+		memcpy(&after, place, size);
+		check_written(_metadata, variant, size, &arg, after.bytes);
+		drop_subject(subject);
+	}
+}
+
 TEST_F(command, refuses_a_structure_shorter_than_its_first_version)
 {
 	struct subject subject = new_subject();
 	union argument arg = prepared(variant, subject.id), before = arg;
 	size_t size;
 
-	for (size = 0; size < variant->size; size++) {
+	for (size = 0; size < first_size(variant); size++) {
 		EXPECT_EQ(EINVAL, refused_size(_metadata, variant, subject, &arg, size)) {
 			TH_LOG("size %zu", size);
 		}
@@ -466,7 +658,7 @@ TEST_F(command, is_the_same_for_32_bit_programs)
 	if (error == ENOSYS)
 		SKIP(return, "this kernel runs no 32-bit programs");
 	ASSERT_EQ(0, error);
-	check_written(_metadata, variant, &arg, place);
+	check_written(_metadata, variant, variant->size, &arg, place);
 }
 #endif
 
@@ -492,7 +684,7 @@ TEST_F(table, knows_no_other_command)
 	unsigned int nr;
 
 	memset(&arg, 0, sizeof(arg));
-	for (nr = 7; nr < 256; nr++) {
+	for (nr = 16; nr < 256; nr++) {
 		EXPECT_EQ(ENOTTY, call(self->subject.fd, command_of(nr, 64), &arg)) {
 			TH_LOG("number %u", nr);
 		}
@@ -506,7 +698,7 @@ TEST_F(table, tells_what_this_kernel_offers)
 {
 	struct mbox_info told = info(self->subject.fd);
 
-	EXPECT_EQ(MBOX_FEATURE_BASE | MBOX_FEATURE_MODEL, told.features);
+	EXPECT_EQ(MBOX_FEATURE_BASE | MBOX_FEATURE_MODEL | MBOX_FEATURE_RIGHTS, told.features);
 	EXPECT_EQ(1, told.mailboxes);
 	EXPECT_LT(0, told.limit_msgs);
 	EXPECT_LT(0, told.limit_size);
@@ -524,15 +716,25 @@ TEST_F(table, refuses_every_reserved_bit)
 		union argument arg;
 
 		memset(&arg, POISON, sizeof(arg));
-		fill_create(&arg, s.id);
-		arg.create.reserved = 1U << bit;
-		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_CREATE, &arg));
 		fill_open(&arg, s.id);
 		arg.open.reserved = 1U << bit;
 		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_OPEN, &arg));
 		fill_send(&arg, s.id);
 		arg.send.reserved = 1U << bit;
 		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_SEND, &arg));
+		fill_send(&arg, s.id);
+		arg.send.reserved2 = 1U << bit;
+		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_SEND, &arg));
+		fill_transfer(&arg, s.id);
+		arg.transfer.reserved = 1U << bit;
+		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_TRANSFER, &arg));
+		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_OFFER, &arg));
+		fill_grants(&arg, s.id);
+		arg.grants.reserved = 1U << bit;
+		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_GRANTS, &arg));
+		fill_change(&arg, s.id);
+		arg.change.reserved = 1U << bit;
+		EXPECT_EQ(EINVAL, call(s.fd, MBOX_IOC_CHANGE, &arg));
 	}
 	EXPECT_EQ(1, info(s.fd).mailboxes);
 	EXPECT_TRUE(same_state(before, state(s.fd, s.id)));
@@ -655,7 +857,10 @@ TEST_F(order, of_errors_is_that_of_the_header_when_receiving)
 
 TEST_F(order, of_errors_is_that_of_the_header_for_what_needs_only_a_mailbox)
 {
-	static const unsigned int commands[] = { MBOX_IOC_OPEN, MBOX_IOC_DELETE, MBOX_IOC_STAT };
+	static const unsigned int commands[] = {
+		MBOX_IOC_OPEN, MBOX_IOC_DELETE, MBOX_IOC_STAT, MBOX_IOC_ACCEPT, MBOX_IOC_CLAIM,
+		MBOX_IOC_GRANTS,
+	};
 	int wrong;
 	size_t i;
 
@@ -671,10 +876,8 @@ TEST_F(order, of_errors_is_that_of_the_header_for_what_needs_only_a_mailbox)
 			arg.flags = wrong <= FLAG ? 1ULL << 63 : 0;
 			if (commands[i] == MBOX_IOC_OPEN)
 				arg.open.id = id;
-			else if (commands[i] == MBOX_IOC_DELETE)
-				arg.delete.id = id;
-			else
-				arg.stat.id = id;
+			else	/* the second member of all others */
+				arg.take.id = id;
 			arg.bytes[size] = wrong == DIRTY_TAIL;
 			child = spawn();
 			if (!child) {
@@ -687,6 +890,87 @@ TEST_F(order, of_errors_is_that_of_the_header_for_what_needs_only_a_mailbox)
 		}
 	}
 	EXPECT_EQ(2, info(self->fd).mailboxes);
+}
+
+/* For what is about a process, which is the next to be wrong. */
+enum { KIND = RIGHT + 1, PROCESS, PERMISSION };
+
+static int closed_descriptor(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+/* A descriptor of a process that has ended, or of one that is not ours. */
+static int pidfd_of(bool living)
+{
+	pid_t pid = living ? getppid() : spawn();
+	int fd;
+
+	if (!pid)
+		_exit(0);
+	fd = syscall(SYS_pidfd_open, pid, 0);
+	NEED(fd >= 0);
+	if (!living)
+		NEED(!join(pid));
+	return fd;
+}
+
+/* Everything from the error @wrong on is wrong. */
+static int try_about_a_process(int fd, unsigned int command, int wrong, uint64_t locked)
+{
+	unsigned int nr = _IOC_NR(command), size = _IOC_SIZE(command);
+	struct mbox_create attr = attributes(1, 8);
+	union argument arg = { };
+	uint64_t own;
+
+	become(1000, 1000);
+	if (wrong == KIND) {
+		attr.flags = MBOX_CREATE_PROCESS;
+		attr.mode = 0200;
+	}
+	own = create(fd, attr);
+	if (nr == _IOC_NR(MBOX_IOC_GRANT) || nr == _IOC_NR(MBOX_IOC_REVOKE))
+		arg.grant.rights = MBOX_RIGHT_RECV;
+	/* The same flag and members in both structures. */
+	arg.transfer.flags = MBOX_TRANSFER_PIDFD | (wrong <= FLAG ? 1ULL << 63 : 0);
+	if (command == MBOX_IOC_GRANT || command == MBOX_IOC_REVOKE)
+		arg.grant.flags = MBOX_GRANT_PIDFD | (wrong <= FLAG ? 1ULL << 63 : 0);
+	arg.transfer.id = wrong <= ID ? 1ULL << 60 : wrong <= RIGHT ? locked : own;
+	arg.transfer.pid = wrong <= FD ? closed_descriptor() : pidfd_of(wrong == PERMISSION);
+	arg.bytes[size] = wrong == DIRTY_TAIL;
+	return call(fd, command_of(nr, size + 1), &arg);
+}
+
+TEST_F(order, of_errors_is_that_of_the_header_for_what_is_about_a_process)
+{
+	static const unsigned int commands[] = {
+		MBOX_IOC_TRANSFER, MBOX_IOC_OFFER, MBOX_IOC_GRANT, MBOX_IOC_REVOKE,
+	};
+	static const int errors[] = {
+		[DIRTY_TAIL] = E2BIG, [FLAG] = EINVAL, [FD] = EBADF, [ID] = ENOENT,
+		[RIGHT] = EACCES, [KIND] = EOPNOTSUPP, [PROCESS] = ESRCH, [PERMISSION] = EPERM,
+	};
+	size_t i;
+	int wrong;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		/* Only a transfer asks whether the process may be signalled. */
+		int last = commands[i] == MBOX_IOC_TRANSFER ? PERMISSION : PROCESS;
+
+		for (wrong = DIRTY_TAIL; wrong <= last; wrong++) {
+			pid_t child = spawn();
+
+			if (!child)
+				_exit(try_about_a_process(self->fd, commands[i], wrong,
+							  self->locked));
+			EXPECT_EQ(errors[wrong], join(child)) {
+				TH_LOG("command %zu", i);
+			}
+		}
+	}
 }
 
 TEST_HARNESS_MAIN

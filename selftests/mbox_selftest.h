@@ -29,6 +29,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/capability.h>
 #include <linux/mbox.h>
 #include <linux/userfaultfd.h>
 
@@ -176,6 +177,23 @@ static inline struct mbox_info info(int fd)
 	arg.flags = 0;
 	NEED(!call(fd, MBOX_IOC_INFO, &arg));
 	return arg;
+}
+
+static inline int try_usage(int fd, uint64_t flags, uint32_t uid, struct mbox_usage *usage)
+{
+	memset(usage, POISON, sizeof(*usage));
+	usage->flags = flags;
+	usage->uid = uid;
+	return call(fd, MBOX_IOC_USAGE, usage);
+}
+
+/* What that user has, and the network namespace of the calling process. */
+static inline struct mbox_usage usage_of(int fd, uint32_t uid)
+{
+	struct mbox_usage usage;
+
+	NEED(!try_usage(fd, MBOX_USAGE_UID, uid, &usage));
+	return usage;
 }
 
 /* Block until so many calls wait for room, or for a message. */
@@ -571,6 +589,18 @@ static inline void become(uid_t uid, gid_t gid)
 	NEED(!prctl(PR_SET_PDEATHSIG, SIGKILL));
 }
 
+/* Of the capabilities that the process is permitted, only these are in effect. */
+static inline void wield(uint64_t capabilities)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	NEED(!syscall(SYS_capget, &header, data));
+	data[0].effective = data[0].permitted & capabilities;
+	data[1].effective = data[1].permitted & capabilities >> 32;
+	NEED(!syscall(SYS_capset, &header, data));
+}
+
 /* Write a short text to a file; its errno. */
 static inline int put_file(const char *path, const char *text)
 {
@@ -624,6 +654,24 @@ static inline int set_tunable(const char *name, long long value)
 	return put_file(path, text);
 }
 
+/* Set all of them to what is documented: a test that failed leaves its own. */
+static inline void reset_tunables(void)
+{
+	static const struct {
+		const char *name;
+		long long value;
+	} tunables[] = {
+		{ "max_msgs", 65536 }, { "max_size", 1048576 }, { "max_bytes", 67108864 },
+		{ "max_grants", 128 }, { "default_share", 100 },
+		{ "user_mailboxes", 4096 }, { "user_msgs", 262144 }, { "user_bytes", 134217728 },
+		{ "ns_mailboxes", 131072 }, { "ns_msgs", 4194304 }, { "ns_bytes", 1073741824 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(tunables) / sizeof(tunables[0]); i++)
+		NEED(!set_tunable(tunables[i].name, tunables[i].value));
+}
+
 /* Delete every mailbox of this network namespace. */
 static inline void sweep(void)
 {
@@ -635,7 +683,8 @@ static inline void sweep(void)
 		NEED(!delete(fd, stat.id));
 		next = stat.id + 1;
 	}
-	NEED(info(fd).mailboxes == 0);
+	/* Those of processes that have just ended cannot be seen any more, but counted. */
+	WAIT_UNTIL(info(fd).mailboxes == 0);
 	close(fd);
 }
 

@@ -14,13 +14,13 @@ FIXTURE(registry) {
 FIXTURE_SETUP(registry)
 {
 	begin();
-	self->limit = tunable("max_mailboxes");
+	self->limit = tunable("ns_mailboxes");
 	self->fd = device(O_RDWR);
 }
 
 FIXTURE_TEARDOWN(registry)
 {
-	NEED(!set_tunable("max_mailboxes", self->limit));
+	NEED(!set_tunable("ns_mailboxes", self->limit));
 	sweep();
 }
 
@@ -425,7 +425,8 @@ TEST_F(registry, holds_as_many_mailboxes_as_the_limit_allows)
 	struct mbox_create attr = named("one-too-many");
 	uint64_t first = create(self->fd, attributes(1, 1));
 
-	ASSERT_EQ(0, set_tunable("max_mailboxes", 3));
+	wield(~(1ULL << CAP_SYS_RESOURCE));
+	ASSERT_EQ(0, set_tunable("ns_mailboxes", 3));
 	EXPECT_EQ(3, info(self->fd).limit_mailboxes);
 	EXPECT_EQ(0, try_create(self->fd, attributes(1, 1)));
 	EXPECT_EQ(0, try_create(self->fd, attributes(1, 1)));
@@ -436,7 +437,7 @@ TEST_F(registry, holds_as_many_mailboxes_as_the_limit_allows)
 	EXPECT_EQ(0, delete(self->fd, first));
 	EXPECT_EQ(0, try_create(self->fd, attr));
 	EXPECT_EQ(ENOSPC, try_create(self->fd, attributes(1, 1)));
-	EXPECT_EQ(0, set_tunable("max_mailboxes", self->limit));
+	EXPECT_EQ(0, set_tunable("ns_mailboxes", self->limit));
 	EXPECT_EQ(0, try_create(self->fd, attributes(1, 1)));
 }
 
@@ -454,7 +455,7 @@ FIXTURE(namespace) {
 FIXTURE_SETUP(namespace)
 {
 	begin();
-	self->limit = tunable("max_mailboxes");
+	self->limit = tunable("ns_mailboxes");
 	self->fd = device(O_RDWR);
 	self->attr = named("here");
 	self->attr.mode = 0666;
@@ -463,7 +464,7 @@ FIXTURE_SETUP(namespace)
 
 FIXTURE_TEARDOWN(namespace)
 {
-	NEED(!set_tunable("max_mailboxes", self->limit));
+	NEED(!set_tunable("ns_mailboxes", self->limit));
 	sweep();
 }
 
@@ -597,7 +598,8 @@ TEST_F(namespace, counts_its_own_mailboxes_for_the_limit)
 {
 	pid_t child;
 
-	ASSERT_EQ(0, set_tunable("max_mailboxes", 1));
+	wield(~(1ULL << CAP_SYS_RESOURCE));
+	ASSERT_EQ(0, set_tunable("ns_mailboxes", 1));
 	EXPECT_EQ(ENOSPC, try_create(self->fd, attributes(1, 1)));
 	child = spawn_elsewhere();
 	if (!child) {

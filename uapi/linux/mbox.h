@@ -5,9 +5,10 @@
  * The model
  * ---------
  * A mailbox is an object of the kernel: it has an identity, an owner, mode
- * bits and a bounded buffer of its own, and it exists independently of every
- * process until somebody with the right to do so deletes it. A process sends
- * messages to it and receives messages from it. A message is a sequence of 0
+ * bits and a bounded buffer of its own. Unless it was made for one process
+ * (MBOX_CREATE_PROCESS), it exists independently of every process until somebody
+ * with the right to do so deletes it. A process sends messages to it and
+ * receives messages from it. A message is a sequence of 0
  * to max_size bytes that is accepted as a whole, delivered as a whole, to one
  * receiver, once.
  *
@@ -66,16 +67,55 @@
  * never delivered later.
  *
  * Rights are those of the calling process at each call, never those of the
- * descriptor. The creator's process owns the mailbox: it may receive, look and
- * delete. Everybody may send whom the mode bits allow to write, and receive
- * whom they allow to read (owner's user, group, others: the first class that
- * matches decides). The owning user may delete and look. CAP_IPC_OWNER in the
- * user namespace that owns the mailbox's network namespace may do everything.
+ * descriptor. A process is a thread group: its threads share its rights, exec
+ * keeps them, a forked child has none of them. There are three:
+ *
+ *   send      from the mode bits (w) or a grant
+ *   receive   from ownership, the mode bits (r) or a grant
+ *   manage    from ownership, a grant, or being of the owning user: to delete,
+ *             transfer, offer, grant, revoke and change the mode
+ *
+ * Mode bits are those of files: owner's user, group, others, and the first class
+ * that matches decides. A grant gives one process what the mode bits do not.
+ * Whoever has any right, or is offered the ownership, may open the mailbox and
+ * look at its attributes. CAP_IPC_OWNER in the user namespace that owns the
+ * mailbox's network namespace stands for every right, and is what it takes to
+ * change owning user and group. What is taken away is gone at once: calls that
+ * wait and may not go on are told EKEYREVOKED.
+ *
  * read(2) and write(2) happen without a program's knowing, so they ask twice:
  * the calling process must have the right, and whoever opened the descriptor
  * must have it too. If the two are not of the same effective user and group, a
  * message that was written bears the overflow uid and gid, since the program
  * that wrote it may not have known where its output goes.
+ *
+ * Ownership: the creating process owns the mailbox, and at first nobody else may
+ * receive. Queued messages, waiting senders, grants and mode bits stay as they
+ * are whenever the owner changes. There are three ways to another owner:
+ *
+ *   transfer  to a process that the caller may signal, as kill(2) decides
+ *   offer     to any process, which accepts; also, attached to a message
+ *             (MBOX_SEND_OFFER), to whichever process receives that and wants it
+ *             (MBOX_RECV_ACCEPT)
+ *   claim     of an orphan: the owner ended, the mailbox did not. By a process
+ *             of the owning user, or with CAP_IPC_OWNER
+ *
+ * A MBOX_CREATE_PROCESS mailbox belongs to its creator for good: the owner only
+ * receives, everybody else only sends, privileged or not, and nothing is passed
+ * on. It is gone when its owner's last thread has ended, before the parent can
+ * learn of that.
+ *
+ * Quotas: mailboxes, messages and bytes are counted for the effective user who
+ * made them (of a mailbox that changed hands: for the new owner's), in its user
+ * namespace and for the creator of each namespace around it, except the initial
+ * namespace's root; and for the network namespace. Bytes are payload and what the
+ * kernel adds to each message and mailbox (not descriptors and grants, which only
+ * the memory cgroup counts). A message counts from before it is sent until it is
+ * received or dropped, for whoever opened the descriptor if it was written by a
+ * program of another user; a reserved buffer counts as part of its mailbox.
+ * CAP_SYS_RESOURCE goes beyond: in the initial user namespace for
+ * quotas of users, in the mailbox's for those of the network namespace. The
+ * share that a mailbox allows one user binds everybody.
  *
  * Time: a deadline is absolute, on CLOCK_MONOTONIC of the calling process's
  * time namespace, in nanoseconds; larger ones than the clock can reach mean
@@ -93,9 +133,13 @@
  *   EAGAIN     it would have to wait for a message, for room or for a
  *              receiver, and was asked not to
  *   EBADF      the descriptor is not open for writing (to send) or not open
- *              for reading (to receive)
- *   EBUSY      another process is receiving from a MBOX_CREATE_SINGLE mailbox,
- *              and the call was asked not to wait
+ *              for reading (to receive); no such pidfd
+ *   EBUSY      somebody else has it: another process is receiving from a
+ *              MBOX_CREATE_SINGLE mailbox and the call was asked not to wait, or
+ *              the mailbox to be claimed has an owner
+ *   EDQUOT     a user has as many mailboxes, messages or bytes as its quota
+ *              allows: the caller, whoever is to own the mailbox, or the creator
+ *              of a user namespace around them
  *   EEXIST     the name is taken
  *   EFAULT     an address is bad; nothing was sent, nothing was lost
  *   EIDRM      the mailbox existed and is gone, before or during the call
@@ -104,24 +148,31 @@
  *   EINVAL     an unknown flag, a reserved field that is not zero, a structure
  *              shorter than its first version, a value out of its range
  *   EISCONN    the descriptor is bound to a mailbox already
+ *   EKEYREVOKED the caller had the right when the call began and has lost it
+ *   EMLINK     the mailbox has as many grants as the limit allows
  *   EMSGSIZE   sending: the message is longer than max_size; receiving: the
  *              message is longer than the buffer, and stays where it was
  *   ENOBUFS    an unbounded mailbox holds as much as the system's limit allows
  *   ENOENT     no mailbox has had this id or has this name (and owner)
  *   ENOMEM     the kernel, or the memory cgroup, has no memory for it
- *   ENOSPC     the namespace has as many mailboxes as its limit allows
+ *   ENOSPC     the network namespace has as many mailboxes, messages or bytes as
+ *              its quota allows
  *   ENOTCONN   the id is 0 and the descriptor is bound to no mailbox
  *   ENOTTY     there is no such command
  *   EOPNOTSUPP the mailbox was not created for it
- *   EPERM      another process has that end of a MBOX_CREATE_PAIR mailbox
- *   ESRCH      the process to match does not exist
+ *   EPERM      another process stands against it: it has that end of a
+ *              MBOX_CREATE_PAIR mailbox, or may not be signalled by the caller
+ *              and was not asked to accept
+ *   ESRCH      the process that is meant does not exist, or has no grant
  *   ETIMEDOUT  the deadline passed before anything happened
+ *   EXFULL     the sender's user fills its share of the mailbox
  *
  * A call that returns an error has changed nothing. Where more than one error
  * applies, arguments come first (E2BIG, EINVAL, EBADF), then the mailbox
  * (ENOTCONN, ENOENT, EIDRM), the right (EACCES), what it was created for
- * (EOPNOTSUPP, ESRCH, EPERM), the message (EMSGSIZE, ENOMEM, EFAULT), and last
- * its state (EIDRM, EBUSY, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR). Two waits come
+ * (EOPNOTSUPP), the process it is about (ESRCH, EPERM), the message (EMSGSIZE,
+ * EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT), and last its state (EIDRM,
+ * EKEYREVOKED, EBUSY, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR). Two waits come
  * before the message's bytes are looked at: that for a reserved buffer, and the
  * one that is over since the message has expired already.
  *
@@ -150,6 +201,11 @@
  */
 #define MBOX_NAME_SIZE	64
 
+/* What a process may do with a mailbox. The first two are mode bits. */
+#define MBOX_RIGHT_SEND		0x2
+#define MBOX_RIGHT_RECV		0x4
+#define MBOX_RIGHT_MANAGE	0x8
+
 /**
  * struct mbox_info - what this kernel offers (MBOX_IOC_INFO)
  * @flags: in; must be 0
@@ -177,6 +233,11 @@ struct mbox_info {
  * capacity, size, synchronisation, order and receivers.
  */
 #define MBOX_FEATURE_MODEL	(1ULL << 1)
+/*
+ * MBOX_IOC_TRANSFER to MBOX_IOC_USAGE, MBOX_CREATE_PROCESS, @share,
+ * MBOX_SEND_OFFER and MBOX_RECV_ACCEPT: owners, rights and quotas.
+ */
+#define MBOX_FEATURE_RIGHTS	(1ULL << 2)
 
 /**
  * struct mbox_create - make a mailbox (MBOX_IOC_CREATE)
@@ -187,14 +248,17 @@ struct mbox_info {
  *	rendezvous
  * @max_size: in; the largest message, in bytes, 0 to limit_size
  * @mode: in; who may send (w) and receive (r): bits of 0666, less the umask
- * @reserved: in; must be 0
+ * @share: in; how much of the capacity (of what is unbounded: of the system's
+ *	limit) the messages of one user may take up, in percent, 1 to 100; 0 for
+ *	the default (default_share of struct mbox_usage). A user who has no
+ *	message there may send one of any size. Not for a rendezvous: 0
  * @name: in; NUL-terminated and zero to its end, or empty for none
  * @id: out; the new mailbox
  *
  * The calling process becomes the owner, its effective user and group those of
  * the mailbox.
  *
- * Errors: EINVAL, EISCONN, EEXIST, ENOSPC, ENOMEM, EFAULT.
+ * Errors: EINVAL, EISCONN, EEXIST, EDQUOT, ENOSPC, ENOMEM, EFAULT, EINTR.
  */
 struct mbox_create {
 	__u64 flags;
@@ -202,7 +266,7 @@ struct mbox_create {
 	__u32 max_msgs;
 	__u32 max_size;
 	__u32 mode;
-	__u32 reserved;
+	__u32 share;
 	__u8 name[MBOX_NAME_SIZE];
 	__u64 id;
 };
@@ -231,9 +295,16 @@ struct mbox_create {
 #define MBOX_CREATE_SINGLE	(1ULL << 5)
 /*
  * The first process that sends has the sending end, the first that receives the
- * receiving end; others get EPERM. An end is free again when its process ends.
+ * receiving end; others get EPERM. An end is free again when its process ends, or
+ * loses the ownership or the grant that it had it by.
  */
 #define MBOX_CREATE_PAIR	(1ULL << 6)
+/*
+ * Process-owned: the calling process is the owner for good and the only receiver,
+ * everybody else is a sender at most, and the mailbox is gone when that process
+ * ends. @mode has bits of 0222 only.
+ */
+#define MBOX_CREATE_PROCESS	(1ULL << 7)
 
 /**
  * struct mbox_open - bind the descriptor to a mailbox (MBOX_IOC_OPEN)
@@ -245,7 +316,7 @@ struct mbox_create {
  * @reserved: in; must be 0
  *
  * Exactly one of @name and @id must be given. The caller must have some right
- * to the mailbox: to send, to receive or to delete.
+ * to the mailbox, or be offered it.
  *
  * Errors: EINVAL, EISCONN, ENOENT, EIDRM, EACCES, EFAULT.
  */
@@ -275,13 +346,16 @@ struct mbox_open {
  * @receiver: out; MBOX_SEND_SYNC and rendezvous: the process that received, as
  *	the sender's pid namespace sees it, 0 if it cannot
  * @reserved2: in; must be 0
+ * @offer: in; id of a mailbox that the calling process owns, with
+ *	MBOX_SEND_OFFER
  *
  * Success means that the mailbox, or a receiver, has the message. After an
  * error nobody has it, or will, with one exception: if @receiver cannot be
  * written, that is not told, for the message is delivered.
  *
- * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EMSGSIZE, EFAULT,
- * ENOMEM, EPERM, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR.
+ * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP (offer),
+ * EPERM, EMSGSIZE, EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT, EKEYREVOKED, ENOBUFS,
+ * EAGAIN, ETIMEDOUT, EINTR.
  */
 struct mbox_send {
 	__u64 flags;
@@ -295,6 +369,7 @@ struct mbox_send {
 	__u64 expires;
 	__s32 receiver;
 	__u32 reserved2;
+	__u64 offer;
 };
 
 /* EAGAIN instead of waiting, for room or for a receiver. */
@@ -305,6 +380,14 @@ struct mbox_send {
 #define MBOX_SEND_SYNC		(1ULL << 2)
 /* The message disappears at @expires. */
 #define MBOX_SEND_EXPIRES	(1ULL << 3)
+/*
+ * The message carries the offer of the ownership of mailbox @offer, for the
+ * process that receives it with MBOX_RECV_ACCEPT. The sender owns the mailbox
+ * until then. The offer is void if the sender ends or the mailbox has another
+ * owner before the message is received, and when it is received without that flag
+ * or dropped. A synchronous sender that was told of the receipt may end at once.
+ */
+#define MBOX_SEND_OFFER		(1ULL << 4)
 
 /**
  * struct mbox_recv - receive a message (MBOX_IOC_RECV)
@@ -331,11 +414,14 @@ struct mbox_send {
  * @nr_ids: in; 1 to MBOX_CHOICE_MAX
  * @nth: in; how many messages to pass over, 0 to MBOX_PEEK_MAX, with
  *	MBOX_RECV_PEEK
+ * @owned: out; with MBOX_RECV_ACCEPT: the mailbox that belongs to the caller now
+ *	since its ownership came with the message, 0 if none came or it was void
  *
  * Output fields are written on success only, but for @len and @from.
  *
  * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
- * EMSGSIZE, EFAULT, ENOMEM (choice), EPERM, EBUSY, EAGAIN, ETIMEDOUT, EINTR.
+ * EPERM, EMSGSIZE, EDQUOT (accept), ENOMEM (choice, accept), EFAULT, EKEYREVOKED,
+ * EBUSY, EAGAIN, ETIMEDOUT, EINTR.
  */
 struct mbox_recv {
 	__u64 flags;
@@ -355,6 +441,7 @@ struct mbox_recv {
 	__aligned_u64 ids;
 	__u32 nr_ids;
 	__u32 nth;
+	__u64 owned;
 };
 
 /* EAGAIN instead of waiting for a message, EBUSY instead of for one's turn. */
@@ -385,6 +472,11 @@ struct mbox_recv {
  * EOPNOTSUPP if one of them is MBOX_CREATE_SINGLE.
  */
 #define MBOX_RECV_CHOICE	(1ULL << 6)
+/*
+ * Become the owner of the mailbox that comes with the message. If that cannot be
+ * (EDQUOT, ENOMEM), the message stays where it was. Not with MBOX_RECV_PEEK.
+ */
+#define MBOX_RECV_ACCEPT	(1ULL << 7)
 
 #define MBOX_CHOICE_MAX		64
 #define MBOX_PEEK_MAX		63
@@ -395,8 +487,7 @@ struct mbox_recv {
  * @id: in; the mailbox, 0 for the descriptor's
  *
  * Its messages are dropped, its name is free, and everybody who waits for it
- * or uses it from now on is told EIDRM. For the owner's process, the owning
- * user and CAP_IPC_OWNER.
+ * or uses it from now on is told EIDRM. It takes the right to manage.
  *
  * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES.
  */
@@ -417,7 +508,7 @@ struct mbox_delete {
  * @uid: out; owning user, as the caller's user namespace sees it
  * @gid: out; owning group, likewise
  * @pid: out; the owner's process as the caller's pid namespace sees it; 0 if
- *	it cannot, or the process has ended
+ *	it cannot, or there is none (MBOX_STATE_ORPHAN)
  * @bytes: out; payload queued, in bytes
  * @bytes_high: out; the most there ever was
  * @msgs: out; messages queued
@@ -429,11 +520,20 @@ struct mbox_delete {
  * @kind: out; the MBOX_CREATE_* bits it was created with, but for
  *	MBOX_CREATE_BIND
  * @expired: out; messages that disappeared at their expiry so far
+ * @state: out; MBOX_STATE_* bits
+ * @share: out; how much of the capacity one user may take up, in percent
+ * @offered: out; the process that the ownership is offered to, as the caller's pid
+ *	namespace sees it; 0 if it cannot, or there is none
+ * @grants: out; how many processes have grants
+ * @user_bytes: out; payload of the caller's user here, in bytes, what waits to be
+ *	sent included; counted if @share is less than 100, else 0
+ * @user_msgs: out; its messages, likewise
+ * @reserved: out; 0
  *
- * All of them are of one moment. The caller must have some right to the
- * mailbox.
+ * Counters are of one moment, and so are attributes. The caller must have some
+ * right to the mailbox, or be offered it.
  *
- * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EFAULT.
+ * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, ENOMEM, EFAULT, EINTR (next).
  */
 struct mbox_stat {
 	__u64 flags;
@@ -456,7 +556,19 @@ struct mbox_stat {
 	__u64 received;
 	__u64 kind;
 	__u64 expired;
+	__u32 state;
+	__u32 share;
+	__s32 offered;
+	__u32 grants;
+	__u64 user_bytes;
+	__u32 user_msgs;
+	__u32 reserved;
 };
+
+/* No process owns it; one of the owning user may claim it. */
+#define MBOX_STATE_ORPHAN	(1U << 0)
+/* Its ownership is offered to a process, see @offered. */
+#define MBOX_STATE_OFFERED	(1U << 1)
 
 /*
  * Instead of @id, tell of the mailbox with the smallest id that is not smaller
@@ -465,6 +577,196 @@ struct mbox_stat {
  * lists them all.
  */
 #define MBOX_STAT_NEXT		(1ULL << 0)
+
+/**
+ * struct mbox_transfer - another owner (MBOX_IOC_TRANSFER, MBOX_IOC_OFFER)
+ * @flags: in; MBOX_TRANSFER_* bits
+ * @id: in; the mailbox, 0 for the descriptor's
+ * @pid: in; the process, as the caller's pid namespace sees it; to offer: 0 takes
+ *	the offer back
+ * @reserved: in; must be 0
+ *
+ * It takes the right to manage, not ownership. MBOX_IOC_TRANSFER makes that
+ * process the owner, now; the caller must be allowed to signal it, as kill(2)
+ * with signal 0 decides. The process's real user and group become those of the
+ * mailbox: a set-user-ID program does not pay for what it did not ask for.
+ *
+ * MBOX_IOC_OFFER takes the place of the offer before it, if there is one, and
+ * lasts until it is accepted, until then the owner changes or ends, or until the
+ * process ends that it was made to.
+ *
+ * Either way the former owner's right to receive goes with the ownership, and so
+ * does the right to manage, but for what it has by mode, grant or user.
+ *
+ * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, EBADF, ESRCH, EPERM
+ * (transfer), EMLINK (keep), EDQUOT (transfer), ENOMEM, EINTR.
+ */
+struct mbox_transfer {
+	__u64 flags;
+	__u64 id;
+	__s32 pid;
+	__u32 reserved;
+};
+
+/* The former owner is granted the right to receive in the same moment. */
+#define MBOX_TRANSFER_KEEP	(1ULL << 0)
+/* @pid is a pidfd: that process, and none that has its number later. */
+#define MBOX_TRANSFER_PIDFD	(1ULL << 1)
+
+/**
+ * struct mbox_take - become the owner (MBOX_IOC_ACCEPT, MBOX_IOC_CLAIM)
+ * @flags: in; must be 0
+ * @id: in; the mailbox, 0 for the descriptor's
+ *
+ * MBOX_IOC_ACCEPT: of a mailbox that is offered to the calling process (else
+ * EACCES). MBOX_IOC_CLAIM: of an orphan, for a process of the owning user and
+ * CAP_IPC_OWNER (else EACCES); the first one gets it, the others EBUSY. The
+ * caller's effective user and group become those of the mailbox.
+ *
+ * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, EBUSY (claim),
+ * EDQUOT, ENOMEM, EINTR.
+ */
+struct mbox_take {
+	__u64 flags;
+	__u64 id;
+};
+
+/**
+ * struct mbox_grant - rights of one process (MBOX_IOC_GRANT, MBOX_IOC_REVOKE)
+ * @flags: in; MBOX_GRANT_* bits
+ * @id: in; the mailbox, 0 for the descriptor's
+ * @pid: in; the process, as the caller's pid namespace sees it
+ * @rights: in; one or more MBOX_RIGHT_* bits, to add or to take away
+ *
+ * It takes the right to manage. A grant is for that process as long as it lives,
+ * whatever its user and whoever the owner. To revoke takes away what was
+ * granted, not what ownership or mode bits give.
+ *
+ * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, EBADF, ESRCH,
+ * EMLINK (grant), ENOMEM, EINTR.
+ */
+struct mbox_grant {
+	__u64 flags;
+	__u64 id;
+	__s32 pid;
+	__u32 rights;
+};
+
+/* @pid is a pidfd. */
+#define MBOX_GRANT_PIDFD	(1ULL << 0)
+
+/**
+ * struct mbox_granted - what a process was granted
+ * @pid: the process, as the caller's pid namespace sees it, 0 if it cannot
+ * @rights: MBOX_RIGHT_* bits
+ */
+struct mbox_granted {
+	__s32 pid;
+	__u32 rights;
+};
+
+/**
+ * struct mbox_grants - what was granted to whom (MBOX_IOC_GRANTS)
+ * @flags: in; must be 0
+ * @id: in; the mailbox, 0 for the descriptor's
+ * @grants: in; address of an array of struct mbox_granted
+ * @nr: in: length of the array, 0 to MBOX_GRANTS_MAX; out: how many grants there
+ *	are, of which as many as fit have been written
+ * @reserved: in; must be 0
+ *
+ * For whoever may open the mailbox.
+ *
+ * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, ENOMEM, EFAULT.
+ */
+struct mbox_grants {
+	__u64 flags;
+	__u64 id;
+	__aligned_u64 grants;
+	__u32 nr;
+	__u32 reserved;
+};
+
+#define MBOX_GRANTS_MAX		1024
+
+/**
+ * struct mbox_change - change attributes (MBOX_IOC_CHANGE)
+ * @flags: in; MBOX_CHANGE_* bits, one or more: which of the following
+ * @id: in; the mailbox, 0 for the descriptor's
+ * @mode: in; bits of 0666, or of 0222 for MBOX_CREATE_PROCESS; no umask
+ * @uid: in; the owning user, as the caller's user namespace sees it
+ * @gid: in; the owning group, likewise
+ * @reserved: in; must be 0
+ *
+ * The mode takes the right to manage; user and group take CAP_IPC_OWNER, and
+ * must exist in the user namespace that owns the mailbox's network namespace
+ * (else EINVAL). The owner stays the owner.
+ *
+ * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP (user or group of
+ * MBOX_CREATE_PROCESS), EDQUOT, ENOMEM, EINTR.
+ */
+struct mbox_change {
+	__u64 flags;
+	__u64 id;
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+	__u32 reserved;
+};
+
+#define MBOX_CHANGE_MODE	(1ULL << 0)
+#define MBOX_CHANGE_UID		(1ULL << 1)
+#define MBOX_CHANGE_GID		(1ULL << 2)
+
+/**
+ * struct mbox_usage - quotas and what is used of them (MBOX_IOC_USAGE)
+ * @flags: in; MBOX_USAGE_* bits
+ * @uid: in and out; the user; read only with MBOX_USAGE_UID, else the caller's
+ *	effective user; as the caller's user namespace sees it
+ * @default_share: out; share of one user of a mailbox created without one, in
+ *	percent
+ * @user_bytes: out; memory in bytes of the mailboxes and messages of that user in
+ *	the caller's user namespace and in those that it has created there
+ * @user_bytes_limit: out; the most for a user
+ * @user_mailboxes: out; mailboxes, likewise
+ * @user_mailboxes_limit: out
+ * @user_msgs: out; messages, likewise
+ * @user_msgs_limit: out
+ * @ns_bytes: out; memory in bytes of all mailboxes and messages in the caller's
+ *	network namespace
+ * @ns_bytes_limit: out; the most for a network namespace
+ * @ns_mailboxes: out; mailboxes, likewise
+ * @ns_mailboxes_limit: out
+ * @ns_msgs: out; messages, likewise
+ * @ns_msgs_limit: out
+ * @limit_grants: out; the most grants of a mailbox
+ * @reserved: out; 0
+ *
+ * Of another user it takes CAP_SYS_RESOURCE in the caller's user namespace.
+ *
+ * Errors: EINVAL, EACCES, ENOMEM, EFAULT.
+ */
+struct mbox_usage {
+	__u64 flags;
+	__u32 uid;
+	__u32 default_share;
+	__u64 user_bytes;
+	__u64 user_bytes_limit;
+	__u32 user_mailboxes;
+	__u32 user_mailboxes_limit;
+	__u32 user_msgs;
+	__u32 user_msgs_limit;
+	__u64 ns_bytes;
+	__u64 ns_bytes_limit;
+	__u32 ns_mailboxes;
+	__u32 ns_mailboxes_limit;
+	__u32 ns_msgs;
+	__u32 ns_msgs_limit;
+	__u32 limit_grants;
+	__u32 reserved;
+};
+
+/* Of user @uid. */
+#define MBOX_USAGE_UID		(1ULL << 0)
 
 #define MBOX_IOC_MAGIC	0xBD
 
@@ -475,5 +777,14 @@ struct mbox_stat {
 #define MBOX_IOC_RECV	_IOWR(MBOX_IOC_MAGIC, 0x04, struct mbox_recv)
 #define MBOX_IOC_DELETE	_IOWR(MBOX_IOC_MAGIC, 0x05, struct mbox_delete)
 #define MBOX_IOC_STAT	_IOWR(MBOX_IOC_MAGIC, 0x06, struct mbox_stat)
+#define MBOX_IOC_TRANSFER _IOWR(MBOX_IOC_MAGIC, 0x07, struct mbox_transfer)
+#define MBOX_IOC_OFFER	_IOWR(MBOX_IOC_MAGIC, 0x08, struct mbox_transfer)
+#define MBOX_IOC_ACCEPT	_IOWR(MBOX_IOC_MAGIC, 0x09, struct mbox_take)
+#define MBOX_IOC_CLAIM	_IOWR(MBOX_IOC_MAGIC, 0x0a, struct mbox_take)
+#define MBOX_IOC_GRANT	_IOWR(MBOX_IOC_MAGIC, 0x0b, struct mbox_grant)
+#define MBOX_IOC_REVOKE	_IOWR(MBOX_IOC_MAGIC, 0x0c, struct mbox_grant)
+#define MBOX_IOC_GRANTS	_IOWR(MBOX_IOC_MAGIC, 0x0d, struct mbox_grants)
+#define MBOX_IOC_CHANGE	_IOWR(MBOX_IOC_MAGIC, 0x0e, struct mbox_change)
+#define MBOX_IOC_USAGE	_IOWR(MBOX_IOC_MAGIC, 0x0f, struct mbox_usage)
 
 #endif /* _UAPI_LINUX_MBOX_H */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MBOX_ACCOUNT_H
+#define MBOX_ACCOUNT_H
+
+#include <linux/atomic.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable.h>
+#include <linux/uidgid.h>
+#include <linux/user_namespace.h>
+
+/**
+ * struct mbox_cost - what something takes of a quota
+ * @mailboxes: 1 for a mailbox
+ * @msgs: 1 for a message
+ * @bytes: memory
+ */
+struct mbox_cost {
+	unsigned int mailboxes;
+	unsigned int msgs;
+	unsigned long bytes;
+};
+
+/* What is taken of a quota. */
+struct mbox_tally {
+	atomic_long_t mailboxes;
+	atomic_long_t msgs;
+	atomic_long_t bytes;
+};
+
+/* Whose account it is. */
+struct mbox_account_key {
+	struct user_namespace *user_ns;
+	kuid_t uid;
+	u32 zero;
+};
+
+/**
+ * struct mbox_account - what a user has in a user namespace and below
+ * @key: who (with a reference to the namespace); immutable
+ * @parent: who pays, too (a reference), or NULL; immutable
+ * @tally: what there is
+ * @node: in the table of accounts
+ * @refs: of mailboxes, messages, descriptors and accounts below
+ * @rcu: lookups may still look at @refs after the last put
+ */
+struct mbox_account {
+	struct mbox_account_key key;
+	struct mbox_account *parent;
+	struct mbox_tally tally;
+	struct rhash_head node;
+	refcount_t refs;
+	struct rcu_head rcu;
+};
+
+struct mbox_account *mbox_account_find(struct user_namespace *user_ns, kuid_t uid);
+struct mbox_account *mbox_account_get(struct mbox_account *account);
+void mbox_account_put(struct mbox_account *account);
+struct mbox_account *mbox_account_outermost(struct mbox_account *account);
+
+int mbox_account_charge(struct mbox_account *account, const struct mbox_account *but,
+			const struct mbox_cost *cost);
+void mbox_account_uncharge(struct mbox_account *account, const struct mbox_account *but,
+			   const struct mbox_cost *cost);
+int mbox_tally_charge_ns(struct mbox_tally *tally, const struct mbox_cost *cost,
+			 struct user_namespace *user_ns);
+void mbox_tally_uncharge(struct mbox_tally *tally, const struct mbox_cost *cost);
+
+int mbox_account_init(void);
+void mbox_account_exit(void);
+
+#endif /* MBOX_ACCOUNT_H */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * command.h - the commands of /dev/mbox, each a function that checks its arguments,
+ * finds the mailbox and calls the verb, in the order that uapi/linux/mbox.h
+ * promises: arguments, the mailbox, the right, the message, the mailbox's state.
+ */
+#ifndef MBOX_COMMAND_H
+#define MBOX_COMMAND_H
+
+#include <linux/fs.h>
+
+#include "dev.h"
+#include "mbox.h"
+
+/* What the caller gave, in a structure as long as ours. */
+union mbox_argument {
+	struct mbox_info info;
+	struct mbox_create create;
+	struct mbox_open open;
+	struct mbox_send send;
+	struct mbox_recv recv;
+	struct mbox_delete delete;
+	struct mbox_stat stat;
+	struct mbox_transfer transfer;
+	struct mbox_take take;
+	struct mbox_grant grant;
+	struct mbox_grants grants;
+	struct mbox_change change;
+	struct mbox_usage usage;
+};
+
+/**
+ * struct mbox_call - one command being carried out
+ * @file: the descriptor
+ * @mf: its private part
+ * @user: the caller's structure
+ * @size: the caller's size of it, or ours if that is less
+ */
+struct mbox_call {
+	struct file *file;
+	struct mbox_file *mf;
+	void __user *user;
+	size_t size;
+};
+
+int mbox_command_reply(const struct mbox_call *call, const void *arg, size_t from,
+		       size_t to);
+struct mbox *mbox_command_target(const struct mbox_call *call, u64 id);
+
+int mbox_command_info(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_create(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_open(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_send(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_recv(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_delete(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_stat(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_transfer(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_offer(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_accept(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_claim(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_grant(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_revoke(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_grants(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_change(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_usage(const struct mbox_call *call, union mbox_argument *arg);
+
+#endif /* MBOX_COMMAND_H */

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * command_message.c - the commands that move a message: send and receive.
+ */
+
+#include <linux/err.h>
+#include <linux/nospec.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/stddef.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+
+#include "command.h"
+#include "dev.h"
+#include "mailbox.h"
+#include "msg.h"
+#include "owner.h"
+#include "process.h"
+#include "recv.h"
+#include "registry.h"
+#include "rights.h"
+#include "send.h"
+
+static struct mbox_patience patience_of(const struct mbox_call *call, bool nonblock,
+					bool timed, u64 deadline)
+{
+	struct mbox_patience patience = {
+		.nonblock = nonblock || (call->file->f_flags & O_NONBLOCK),
+		.timed = timed,
+	};
+
+	if (timed)
+		patience.deadline = mbox_wait_time(deadline);
+	return patience;
+}
+
+#define SEND_FLAGS	(MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT | \
+			 MBOX_SEND_SYNC | MBOX_SEND_EXPIRES | MBOX_SEND_OFFER)
+
+static int check_send(const struct mbox_call *call, const struct mbox_send *send)
+{
+	if (send->flags & ~SEND_FLAGS || send->prio > MBOX_PRIO_MAX ||
+	    send->reserved || send->reserved2)
+		return -EINVAL;
+	if (send->flags & MBOX_SEND_OFFER && !send->offer)
+		return -EINVAL;
+	return call->file->f_mode & FMODE_WRITE ? 0 : -EBADF;
+}
+
+/* The message is delivered: that this cannot be told would be no use to know. */
+static void tell_receiver(const struct mbox_call *call, const struct mbox_send *send)
+{
+	(void)mbox_command_reply(call, send, offsetof(struct mbox_send, receiver),
+		    offsetofend(struct mbox_send, receiver));
+}
+
+static struct mbox_deed *write_deed(u64 id)
+{
+	struct mbox *mb = mbox_registry_get(id);
+	struct mbox_deed *deed;
+
+	if (IS_ERR(mb))
+		return ERR_CAST(mb);
+	deed = mbox_owner_write_deed(mb);
+	mbox_mailbox_put(mb);
+	return deed;
+}
+
+static int post(const struct mbox_call *call, struct mbox *mb, struct mbox_send *send,
+		struct mbox_posting *posting)
+{
+	int err;
+
+	posting->payer = mbox_dev_payer(call->mf);
+	if (IS_ERR(posting->payer))
+		return PTR_ERR(posting->payer);
+	err = mbox_send_user(mb, send, posting);
+	mbox_account_put(posting->payer);
+	return err;
+}
+
+static int post_with_deed(const struct mbox_call *call, struct mbox *mb,
+			  struct mbox_send *send, struct mbox_posting *posting)
+{
+	int err;
+
+	posting->deed = write_deed(send->offer);
+	if (IS_ERR(posting->deed))
+		return PTR_ERR(posting->deed);
+	err = post(call, mb, send, posting);
+	/* If there was not even a message. */
+	if (posting->deed)
+		posting->deed->release(posting->deed);
+	return err;
+}
+
+static int send_to(const struct mbox_call *call, struct mbox_send *send, struct mbox *mb)
+{
+	struct mbox_posting posting = {
+		.patience = patience_of(call, send->flags & MBOX_SEND_NONBLOCK,
+					send->flags & MBOX_SEND_TIMEOUT, send->deadline),
+	};
+
+	mbox_rights_ask(&posting.pass, MBOX_RIGHT_SEND);
+	if (!mbox_rights_admit(mb, &posting.pass))
+		return mbox_rights_refusal(mb);
+	if (send->flags & MBOX_SEND_OFFER)
+		return post_with_deed(call, mb, send, &posting);
+	return post(call, mb, send, &posting);
+}
+
+int mbox_command_send(const struct mbox_call *call, union mbox_argument *arg)
+{
+	struct mbox_send *send = &arg->send;
+	struct mbox *mb;
+	bool sync;
+	int err;
+
+	err = check_send(call, send);
+	if (err)
+		return err;
+	mb = mbox_command_target(call, send->id);
+	if (IS_ERR(mb))
+		return PTR_ERR(mb);
+	send->prio = array_index_nospec(send->prio, MBOX_LEVELS);
+	sync = send->flags & MBOX_SEND_SYNC || mbox_is_rendezvous(mb);
+	send->receiver = 0;
+	err = send_to(call, send, mb);
+	mbox_mailbox_put(mb);
+	if (!err && sync)
+		tell_receiver(call, send);
+	return err;
+}
+
+#define RECV_FLAGS	(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE | \
+			 MBOX_RECV_PEEK | MBOX_RECV_LEAST | MBOX_RECV_MATCH |	       \
+			 MBOX_RECV_CHOICE | MBOX_RECV_ACCEPT)
+
+static bool valid_recv(const struct mbox_recv *recv)
+{
+	u64 flags = recv->flags;
+
+	if (flags & ~RECV_FLAGS || recv->nth > MBOX_PEEK_MAX)
+		return false;
+	if (flags & MBOX_RECV_PEEK && flags & MBOX_RECV_ACCEPT)
+		return false;
+	if (recv->nth && !(flags & MBOX_RECV_PEEK))
+		return false;
+	if (recv->nth && flags & (MBOX_RECV_LEAST | MBOX_RECV_MATCH))
+		return false;
+	if (!(flags & MBOX_RECV_CHOICE))
+		return true;
+	return !(flags & (MBOX_RECV_PEEK | MBOX_RECV_MATCH)) && !recv->id &&
+	       recv->nr_ids && recv->nr_ids <= MBOX_CHOICE_MAX;
+}
+
+/* Everything that goes to the user, so that the receive can still be undone. */
+static int deliver(const struct mbox_call *call, struct mbox_recv *recv,
+		   const struct mbox *mb, const struct mbox_msg *msg)
+{
+	struct user_namespace *user_ns = current_user_ns();
+	size_t len = min_t(u64, msg->len, recv->size);
+
+	if (copy_to_user(u64_to_user_ptr(recv->buf), msg->data, len))
+		return -EFAULT;
+	recv->len = msg->len;
+	recv->seq = msg->seq;
+	recv->prio = msg->prio;
+	recv->pid = pid_vnr(msg->pid);
+	recv->uid = from_kuid_munged(user_ns, msg->uid);
+	recv->gid = from_kgid_munged(user_ns, msg->gid);
+	recv->tag = msg->tag;
+	recv->from = mb->id;
+	return mbox_command_reply(call, recv, offsetof(struct mbox_recv, len),
+		     offsetof(struct mbox_recv, match));
+}
+
+static int tell_owned(const struct mbox_call *call, struct mbox_recv *recv, u64 id)
+{
+	recv->owned = id;
+	return mbox_command_reply(call, recv, offsetof(struct mbox_recv, owned),
+		     offsetofend(struct mbox_recv, owned));
+}
+
+/*
+ * The ownership is taken last, when all else has succeeded and the caller has
+ * been told: nothing after that could be undone.
+ */
+static int deliver_deed(const struct mbox_call *call, struct mbox_recv *recv,
+			const struct mbox *mb, const struct mbox_msg *msg)
+{
+	struct mbox_heir heir;
+	int err;
+
+	err = mbox_owner_charge_deed(&heir, msg->deed);
+	if (err)
+		return err;
+	err = deliver(call, recv, mb, msg);
+	if (!err)
+		err = tell_owned(call, recv, msg->deed->mb->id);
+	if (!err)
+		err = mbox_owner_accept_deed(&heir, msg->deed);
+	if (err == -ESTALE)
+		err = tell_owned(call, recv, 0);
+	mbox_owner_heir_free(&heir);
+	return err;
+}
+
+static int deliver_all(const struct mbox_call *call, struct mbox_recv *recv,
+		       const struct mbox *mb, const struct mbox_msg *msg)
+{
+	int err;
+
+	if (!(recv->flags & MBOX_RECV_ACCEPT))
+		return deliver(call, recv, mb, msg);
+	if (msg->deed && msg->deed->valid)
+		return deliver_deed(call, recv, mb, msg);
+	err = deliver(call, recv, mb, msg);
+	return err ?: tell_owned(call, recv, 0);
+}
+
+/* What the caller can use to make room, and nothing else. */
+static int tell_len(const struct mbox_call *call, struct mbox_recv *recv,
+		    const struct mbox *mb, size_t len)
+{
+	int err;
+
+	recv->len = len;
+	recv->from = mb->id;
+	err = mbox_command_reply(call, recv, offsetof(struct mbox_recv, len),
+		    offsetofend(struct mbox_recv, len));
+	if (!err)
+		err = mbox_command_reply(call, recv, offsetof(struct mbox_recv, from),
+			    offsetofend(struct mbox_recv, from));
+	return err ?: -EMSGSIZE;
+}
+
+static int conclude_recv(const struct mbox_call *call, struct mbox_recv *recv, struct mbox *mb,
+			 struct mbox_msg *msg, const struct mbox_wish *wish)
+{
+	int err;
+
+	if (PTR_ERR(msg) == -EMSGSIZE)
+		return tell_len(call, recv, mb, wish->room);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
+	err = deliver_all(call, recv, mb, msg);
+	mbox_recv_end(mb, msg, wish, !err);
+	return err;
+}
+
+/* The process to match is held while its messages are looked for. */
+static int receive_from(const struct mbox_call *call, struct mbox_recv *recv, struct mbox *mb,
+			struct mbox_wish *wish, struct mbox_pass *pass,
+			const struct mbox_patience *patience)
+{
+	struct pid *sender = mbox_process_get(recv->match);
+	int err;
+
+	if (!sender)
+		return -ESRCH;
+	wish->key = (unsigned long)sender;
+	err = conclude_recv(call, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
+	put_pid(sender);
+	return err;
+}
+
+static int receive(const struct mbox_call *call, struct mbox_recv *recv, struct mbox *mb,
+		   struct mbox_wish *wish, const struct mbox_patience *patience)
+{
+	struct mbox_pass pass;
+
+	mbox_rights_ask(&pass, MBOX_RIGHT_RECV);
+	if (!mbox_rights_admit(mb, &pass))
+		return mbox_rights_refusal(mb);
+	if (wish->flags & MBOX_RECV_MATCH) {
+		if (mb->kind & MBOX_CREATE_BY_SENDER)
+			return receive_from(call, recv, mb, wish, &pass, patience);
+		if (!(mb->kind & MBOX_CREATE_BY_TAG))
+			return -EOPNOTSUPP;
+	}
+	return conclude_recv(call, recv, mb, mbox_recv_claim(mb, wish, &pass, patience), wish);
+}
+
+/**
+ * struct choice - the mailboxes of a MBOX_RECV_CHOICE
+ * @ids: as the caller gave them
+ * @mbs: held; in the order of @ids, turned so that the first is the one to look
+ *	at first
+ * @passes: the right to receive from each of @mbs
+ * @nr: how many are held
+ */
+struct choice {
+	u64 ids[MBOX_CHOICE_MAX];
+	struct mbox *mbs[MBOX_CHOICE_MAX];
+	struct mbox_pass passes[MBOX_CHOICE_MAX];
+	unsigned int nr;
+};
+
+static int check_choice(struct choice *choice)
+{
+	unsigned int i;
+
+	for (i = 0; i < choice->nr; i++) {
+		mbox_rights_ask(&choice->passes[i], MBOX_RIGHT_RECV);
+		if (!mbox_rights_admit(choice->mbs[i], &choice->passes[i]))
+			return mbox_rights_refusal(choice->mbs[i]);
+	}
+	for (i = 0; i < choice->nr; i++)
+		if (choice->mbs[i]->kind & MBOX_CREATE_SINGLE)
+			return -EOPNOTSUPP;
+	return 0;
+}
+
+static int hold_choice(struct choice *choice, unsigned int nr, unsigned int first)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (!choice->ids[i])
+			return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		struct mbox *mb = mbox_registry_get(choice->ids[(first + i) % nr]);
+
+		if (IS_ERR(mb))
+			return PTR_ERR(mb);
+		choice->mbs[choice->nr++] = mb;
+	}
+	return check_choice(choice);
+}
+
+/*
+ * The next place in the list comes first the next time. A mailbox that is in it
+ * more than once was served at the first of its places.
+ */
+static void remember_choice(struct mbox_file *mf, const struct choice *choice,
+			    const struct mbox *from, unsigned int first)
+{
+	unsigned int i = 0;
+
+	if (!from)
+		return;
+	while (choice->mbs[i] != from)
+		i++;
+	WRITE_ONCE(mf->next_choice, (first + i + 1) % choice->nr);
+}
+
+static int choose(const struct mbox_call *call, struct mbox_recv *recv,
+		  struct mbox_wish *wish, const struct mbox_patience *patience)
+{
+	unsigned int nr = recv->nr_ids, first = READ_ONCE(call->mf->next_choice) % nr;
+	struct mbox *from = NULL;
+	struct choice *choice;
+	struct mbox_msg *msg;
+	int err;
+
+	choice = kmalloc(sizeof(*choice), MBOX_GFP);
+	if (!choice)
+		return -ENOMEM;
+	choice->nr = 0;
+	err = -EFAULT;
+	if (!copy_from_user(choice->ids, u64_to_user_ptr(recv->ids), nr * sizeof(u64)))
+		err = hold_choice(choice, nr, first);
+	if (!err) {
+		msg = mbox_recv_choose(choice->mbs, choice->passes, nr, wish, patience,
+				       &from);
+		err = conclude_recv(call, recv, from, msg, wish);
+		remember_choice(call->mf, choice, from, first);
+	}
+	while (choice->nr)
+		mbox_mailbox_put(choice->mbs[--choice->nr]);
+	kfree(choice);
+	return err;
+}
+
+int mbox_command_recv(const struct mbox_call *call, union mbox_argument *arg)
+{
+	struct mbox_recv *recv = &arg->recv;
+	struct mbox_wish wish = { .flags = recv->flags, .nth = recv->nth };
+	struct mbox_patience patience;
+	struct mbox *mb;
+	int err;
+
+	if (!valid_recv(recv))
+		return -EINVAL;
+	if (!(call->file->f_mode & FMODE_READ))
+		return -EBADF;
+	patience = patience_of(call, recv->flags & MBOX_RECV_NONBLOCK || recv->nth,
+			       recv->flags & MBOX_RECV_TIMEOUT, recv->deadline);
+	wish.key = recv->match;
+	wish.room = recv->flags & MBOX_RECV_TRUNCATE ? SIZE_MAX : recv->size;
+	if (recv->flags & MBOX_RECV_CHOICE)
+		return choose(call, recv, &wish, &patience);
+
+	mb = mbox_command_target(call, recv->id);
+	if (IS_ERR(mb))
+		return PTR_ERR(mb);
+	err = receive(call, recv, mb, &wish, &patience);
+	mbox_mailbox_put(mb);
+	return err;
+}
