@@ -33,6 +33,10 @@ extern "C" {
  *	owner's user may send, and only the creating process may receive.
  *	The umask is applied. MBOX_MODE_NONE for no bit at all.
  * @flags: the bits below; mbox(4) has the table of what goes together
+ * @share: how much of the capacity the messages of one user may take up, in
+ *	percent, 1 to 100; default is what the administrator set
+ *	(default_share). Not with MBOX_RENDEZVOUS
+ * @reserved: must be 0
  */
 struct mbox_attr {
 	uint32_t max_msgs;
@@ -40,6 +44,8 @@ struct mbox_attr {
 	uint64_t max_bytes;
 	uint32_t mode;
 	uint32_t flags;
+	uint32_t share;
+	uint32_t reserved[5];
 };
 
 /* @mode: nobody has a right but the owner's process. */
@@ -56,6 +62,11 @@ struct mbox_attr {
 #define MBOX_SINGLE	UINT32_C(0x00000020)
 /* @flags: for the first process that sends and the first that receives. */
 #define MBOX_PAIR	UINT32_C(0x00000040)
+/*
+ * @flags: process-owned. The calling process is the owner for good and the only
+ * receiver, and the mailbox is gone when it ends; @mode has no r.
+ */
+#define MBOX_PROCESS	UINT32_C(0x00000080)
 /* @flags: holds nothing; @max_msgs and @max_bytes must be 0 and mean 0. */
 #define MBOX_RENDEZVOUS	UINT32_C(0x40000000)
 /* @flags: messages have no bytes; @max_size must be 0 and means 0. */
@@ -72,6 +83,8 @@ struct mbox_attr {
  * @gid: its effective group
  * @tag: the number that the sender gave it
  * @from: id of the mailbox it comes from, also when it did not fit
+ * @owned: with MBOX_ACCEPT, id of the mailbox that belongs to the caller now since
+ *	its ownership came with the message; 0 if none came or the offer was void
  * @reserved: 0; for later versions
  */
 struct mbox_envelope {
@@ -83,7 +96,8 @@ struct mbox_envelope {
 	gid_t gid;
 	uint64_t tag;
 	uint64_t from;
-	uint64_t reserved[10];
+	uint64_t owned;
+	uint64_t reserved[9];
 };
 
 /* To send and to receive: EAGAIN (or EBUSY) instead of waiting. */
@@ -98,6 +112,8 @@ struct mbox_envelope {
 #define MBOX_LEAST	0x10
 /* For mbox_recv_with(): only a message with this tag, or from this process. */
 #define MBOX_MATCH	0x20
+/* To receive: own the mailbox that is offered with the message. Not to peek. */
+#define MBOX_ACCEPT	0x40
 
 /**
  * struct mbox_send_options - how to send; 0 and NULL mean the default
@@ -109,6 +125,8 @@ struct mbox_envelope {
  * @tag: any number, for the receiver, and to be picked by (MBOX_BY_TAG)
  * @receiver: where the process that received goes, 0 if it cannot be seen from
  *	here or, without MBOX_SYNC or a rendezvous, is not known
+ * @offer: id of a mailbox that the caller owns, and that whoever receives the
+ *	message with MBOX_ACCEPT owns from then on; default: none
  * @reserved: must be 0
  */
 struct mbox_send_options {
@@ -118,13 +136,14 @@ struct mbox_send_options {
 	const struct timespec *expires;
 	uint64_t tag;
 	pid_t *receiver;
-	uint64_t reserved[8];
+	uint64_t offer;
+	uint64_t reserved[7];
 };
 
 /**
  * struct mbox_recv_options - how to receive; 0 and NULL mean the default
- * @flags: bits of MBOX_NONBLOCK, MBOX_TRUNCATE, MBOX_PEEK, MBOX_LEAST and
- *	MBOX_MATCH
+ * @flags: bits of MBOX_NONBLOCK, MBOX_TRUNCATE, MBOX_PEEK, MBOX_LEAST,
+ *	MBOX_MATCH and MBOX_ACCEPT
  * @nth: how many messages to pass over, 0 to MBOX_PEEK_MAX, with MBOX_PEEK; if it
  *	is not 0, the call does not wait
  * @deadline: when to stop waiting for a message or for one's turn, on
@@ -147,7 +166,7 @@ struct mbox_recv_options {
  * @oflag: bits of O_NONBLOCK and O_CLOEXEC
  *
  * Return: the descriptor. Errors: those of open(2) on /dev/mbox; EINVAL,
- * EEXIST, ENOSPC, ENOMEM; ENAMETOOLONG for a name over 63 bytes.
+ * EEXIST, EDQUOT, ENOSPC, ENOMEM; ENAMETOOLONG for a name over 63 bytes.
  */
 int mbox_create(const char *name, const struct mbox_attr *attr, int oflag);
 
@@ -189,9 +208,9 @@ int mbox_open_id(uint64_t id, int oflag);
  * @deadline: when to stop waiting, on CLOCK_MONOTONIC, or NULL: never
  *
  * Return: 0, and the mailbox has the message or, with MBOX_SYNC and at a
- * rendezvous, a receiver. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES,
- * EMSGSIZE, EFAULT, ENOMEM, EPERM, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR; nobody has
- * it then, or will.
+ * rendezvous, a receiver. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EPERM,
+ * EMSGSIZE, EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT, EKEYREVOKED, ENOBUFS, EAGAIN,
+ * ETIMEDOUT, EINTR; nobody has it then, or will.
  */
 int mbox_send(int fd, const void *buf, size_t len, unsigned int prio, int flags,
 	      const struct timespec *deadline);
@@ -203,7 +222,8 @@ int mbox_send(int fd, const void *buf, size_t len, unsigned int prio, int flags,
  * @len: its length in bytes
  * @options: how to send it, or NULL for the defaults
  *
- * Return and errors: as mbox_send(); *@options->receiver is written on success.
+ * Return and errors: as mbox_send(); with @options->offer also ENOENT and
+ * EOPNOTSUPP. *@options->receiver is written on success.
  */
 int mbox_send_with(int fd, const void *buf, size_t len,
 		   const struct mbox_send_options *options);
@@ -214,12 +234,14 @@ int mbox_send_with(int fd, const void *buf, size_t len,
  * @buf: where the message goes
  * @size: size of @buf in bytes
  * @envelope: where the rest of it goes, or NULL
- * @flags: bits of MBOX_NONBLOCK, MBOX_TRUNCATE, MBOX_PEEK and MBOX_LEAST
+ * @flags: bits of MBOX_NONBLOCK, MBOX_TRUNCATE, MBOX_PEEK, MBOX_LEAST and
+ *	MBOX_ACCEPT
  * @deadline: when to stop waiting, on CLOCK_MONOTONIC, or NULL: never
  *
  * Return: how many bytes of @buf were written; 0 is an empty message. Errors:
- * EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EFAULT, EPERM, EBUSY, EAGAIN, ETIMEDOUT,
- * EINTR, and EMSGSIZE: @envelope->len bytes are needed; the message stays.
+ * EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EFAULT, EPERM, EKEYREVOKED, EBUSY, EAGAIN,
+ * ETIMEDOUT, EINTR; with MBOX_ACCEPT also EDQUOT and ENOMEM; and EMSGSIZE:
+ * @envelope->len bytes are needed; the message stays.
  */
 ssize_t mbox_recv(int fd, void *buf, size_t size, struct mbox_envelope *envelope,
 		  int flags, const struct timespec *deadline);
@@ -247,7 +269,7 @@ ssize_t mbox_recv_with(int fd, void *buf, size_t size, struct mbox_envelope *env
  * @buf: where the message goes
  * @size: size of @buf in bytes
  * @envelope: where the rest of it goes, or NULL; @envelope->from tells which it was
- * @flags: bits of MBOX_NONBLOCK, MBOX_TRUNCATE and MBOX_LEAST
+ * @flags: bits of MBOX_NONBLOCK, MBOX_TRUNCATE, MBOX_LEAST and MBOX_ACCEPT
  * @deadline: when to stop waiting, on CLOCK_MONOTONIC, or NULL: never
  *
  * Return and errors: as mbox_recv(), but for ENOTCONN and EBUSY; ENOENT, ENOMEM;
@@ -264,6 +286,110 @@ ssize_t mbox_choose(int fd, const uint64_t *ids, unsigned int nr, void *buf, siz
  * Return: 0. Errors: EBADF, ENOTCONN, EIDRM, EACCES.
  */
 int mbox_delete(int fd);
+
+/* For mbox_transfer() and mbox_offer(): the former owner may still receive. */
+#define MBOX_KEEP	0x01
+/* The process is said by a pidfd: it, and none that has its number later. */
+#define MBOX_PIDFD	0x02
+
+/**
+ * mbox_transfer() - make a process the owner of the mailbox, now
+ * @fd: bound descriptor
+ * @pid: a process that the caller may signal
+ * @flags: bits of MBOX_KEEP and MBOX_PIDFD
+ *
+ * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
+ * EPERM, EMLINK, EDQUOT, ENOMEM, EINTR.
+ */
+int mbox_transfer(int fd, pid_t pid, int flags);
+
+/**
+ * mbox_offer() - offer the ownership of the mailbox to a process
+ * @fd: bound descriptor
+ * @pid: the process, in the place of the one it was offered to before, if any;
+ *	0 with @flags 0 takes the offer back
+ * @flags: bits of MBOX_KEEP and MBOX_PIDFD
+ *
+ * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
+ * EMLINK, ENOMEM, EINTR.
+ */
+int mbox_offer(int fd, pid_t pid, int flags);
+
+/**
+ * mbox_accept() - own the mailbox that is offered to the calling process
+ * @fd: bound descriptor
+ *
+ * Return: 0. Errors: EBADF, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, EDQUOT, ENOMEM,
+ * EINTR.
+ */
+int mbox_accept(int fd);
+
+/**
+ * mbox_claim() - own the mailbox, whose owner has ended
+ * @fd: bound descriptor
+ *
+ * Return: 0. Errors: EBADF, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, EDQUOT, ENOMEM,
+ * EINTR, and EBUSY: it has an owner.
+ */
+int mbox_claim(int fd);
+
+/**
+ * mbox_grant() - give a process rights to the mailbox
+ * @fd: bound descriptor
+ * @pid: the process
+ * @rights: one or more of MBOX_RIGHT_SEND, MBOX_RIGHT_RECV and MBOX_RIGHT_MANAGE,
+ *	in addition to those it has
+ * @flags: 0 or MBOX_PIDFD
+ *
+ * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
+ * EMLINK, ENOMEM, EINTR.
+ */
+int mbox_grant(int fd, pid_t pid, unsigned int rights, int flags);
+
+/**
+ * mbox_revoke() - take back what was granted to a process
+ * @fd: bound descriptor
+ * @pid: the process
+ * @rights: what to take away, as for mbox_grant()
+ * @flags: 0 or MBOX_PIDFD
+ *
+ * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
+ * ENOMEM, EINTR.
+ */
+int mbox_revoke(int fd, pid_t pid, unsigned int rights, int flags);
+
+/**
+ * mbox_grants() - who was granted what
+ * @fd: bound descriptor
+ * @grants: where it goes
+ * @nr: how many fit, 0 to MBOX_GRANTS_MAX
+ *
+ * Return: how many grants there are, which may be more than @nr. Errors: EBADF,
+ * EINVAL, ENOTCONN, EIDRM, EACCES, ENOMEM, EFAULT; @grants is undefined then.
+ */
+int mbox_grants(int fd, struct mbox_granted *grants, unsigned int nr);
+
+/**
+ * mbox_chmod() - change the mode bits of the mailbox
+ * @fd: bound descriptor
+ * @mode: bits of 0666 (MBOX_PROCESS: of 0222), 0 for none; the umask does not
+ *	count
+ *
+ * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, ENOMEM, EINTR.
+ */
+int mbox_chmod(int fd, mode_t mode);
+
+/**
+ * mbox_chown() - change the owning user and group of the mailbox
+ * @fd: bound descriptor
+ * @uid: the user, or (uid_t)-1 to leave it
+ * @gid: the group, or (gid_t)-1 to leave it; not both
+ *
+ * It takes CAP_IPC_OWNER. The owner's process stays the owner.
+ * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, EDQUOT,
+ * ENOMEM, EINTR.
+ */
+int mbox_chown(int fd, uid_t uid, gid_t gid);
 
 /**
  * mbox_getstat() - attributes and counters of the mailbox
@@ -288,9 +414,8 @@ int mbox_next(int fd, uint64_t id, struct mbox_stat *stat);
 /**
  * mbox_device() - a descriptor of /dev/mbox that is bound to no mailbox
  *
- * For mbox_next(), mbox_getinfo() and mbox_choose(); open for reading,
- * close-on-exec. Return: the descriptor.
- * Errors: those of open(2).
+ * For mbox_next(), mbox_getinfo(), mbox_getusage() and mbox_choose(); open for
+ * reading, close-on-exec. Return: the descriptor. Errors: those of open(2).
  */
 int mbox_device(void);
 
@@ -302,6 +427,25 @@ int mbox_device(void);
  * Return: 0. Errors: EBADF; *@info is undefined then.
  */
 int mbox_getinfo(int fd, struct mbox_info *info);
+
+/**
+ * mbox_getusage() - the caller's quotas, and what is used of them
+ * @fd: any descriptor of /dev/mbox
+ * @usage: where they go
+ *
+ * Return: 0. Errors: EBADF; *@usage is undefined then.
+ */
+int mbox_getusage(int fd, struct mbox_usage *usage);
+
+/**
+ * mbox_getusage_of() - a user's quotas, and what is used of them
+ * @fd: any descriptor of /dev/mbox
+ * @uid: the user; of another one it takes CAP_SYS_RESOURCE
+ * @usage: where they go
+ *
+ * Return: 0. Errors: EBADF, EINVAL, EACCES; *@usage is undefined then.
+ */
+int mbox_getusage_of(int fd, uid_t uid, struct mbox_usage *usage);
 
 /**
  * mbox_deadline() - a point in time from now on

@@ -67,13 +67,18 @@ static int default_bytes(int fd, struct mbox_create *create)
 
 /* Those whose bits are the kernel's. */
 #define KERNEL_FLAGS	(MBOX_FIXED | MBOX_RESERVE | MBOX_BY_TAG | MBOX_BY_SENDER | \
-			 MBOX_SINGLE | MBOX_PAIR)
+			 MBOX_SINGLE | MBOX_PAIR | MBOX_PROCESS)
 _Static_assert(KERNEL_FLAGS == (MBOX_CREATE_FIXED | MBOX_CREATE_RESERVE |
 				MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER |
-				MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR), "bits differ");
+				MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR |
+				MBOX_CREATE_PROCESS), "bits differ");
 
 static int check_attr(const struct mbox_attr *attr)
 {
+	static const uint32_t zero[sizeof(attr->reserved) / sizeof(attr->reserved[0])];
+
+	if (memcmp(attr->reserved, zero, sizeof(zero)))
+		return fail(EINVAL);
 	if (attr->flags & ~(KERNEL_FLAGS | MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY))
 		return fail(EINVAL);
 	if ((attr->flags & MBOX_EMPTY_ONLY) && attr->max_size)
@@ -99,6 +104,7 @@ static void fill_create(struct mbox_create *create, const struct mbox_attr *attr
 	create->mode = attr->mode ? attr->mode : 0200;
 	if (attr->mode == MBOX_MODE_NONE)
 		create->mode = 0;
+	create->share = attr->share;
 }
 
 int mbox_create(const char *name, const struct mbox_attr *attr, int oflag)

@@ -28,3 +28,15 @@ int mbox_getinfo(int fd, struct mbox_info *info)
 	*info = (struct mbox_info) { 0 };
 	return ioctl(fd, MBOX_IOC_INFO, info);
 }
+
+int mbox_getusage(int fd, struct mbox_usage *usage)
+{
+	*usage = (struct mbox_usage) { 0 };
+	return ioctl(fd, MBOX_IOC_USAGE, usage);
+}
+
+int mbox_getusage_of(int fd, uid_t uid, struct mbox_usage *usage)
+{
+	*usage = (struct mbox_usage) { .flags = MBOX_USAGE_UID, .uid = uid };
+	return ioctl(fd, MBOX_IOC_USAGE, usage);
+}

@@ -74,6 +74,22 @@ test_client_server_brings_each_reply_to_the_request_that_it_belongs_to()
 	try client_server
 }
 
+test_process_owned_ends_with_its_server_and_tells_its_clients()
+{
+	try process_owned
+}
+
+test_handover_loses_no_request_and_shows_no_client_an_error()
+{
+	try handover
+}
+
+# Root has every right to every mailbox. Others depend on what they own.
+test_handover_is_for_ordinary_users_too()
+{
+	try su -s /bin/sh nobody -c handover
+}
+
 tests=$(sed -n 's/^test_\(.*\)()$/\1/p' "$0")
 [ "$1" != -t ] || tests=$(echo "$tests" | grep -x -- "$2") || {
 	echo "# there is no test $2"

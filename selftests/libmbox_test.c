@@ -4,6 +4,7 @@
  */
 #include "kselftest_harness.h"
 #include "mbox_selftest.h"
+#include "puppet.h"
 
 #include <dlfcn.h>
 #include <mbox.h>
@@ -95,6 +96,7 @@ TEST_F(create, takes_every_attribute)
 		.max_size = 100,
 		.max_bytes = 333,
 		.mode = 0642,
+		.share = 42,
 	};
 	int fd = mbox_create(NULL, &attr, 0);
 	struct mbox_stat stat;
@@ -105,6 +107,28 @@ TEST_F(create, takes_every_attribute)
 	EXPECT_EQ(100, stat.max_size);
 	EXPECT_EQ(333, stat.max_bytes);
 	EXPECT_EQ(0642, stat.mode);
+	EXPECT_EQ(42, stat.share);
+}
+
+TEST_F(create, with_a_share_that_cannot_be_is_refused)
+{
+	struct mbox_attr attr = { .share = 101 };
+
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+	attr = (struct mbox_attr) { .share = 100, .flags = MBOX_RENDEZVOUS };
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+}
+
+TEST_F(create, has_a_reserve_that_must_be_0)
+{
+	struct mbox_attr attr = { 0 };
+
+	for (size_t i = 0; i < sizeof(attr.reserved) / sizeof(attr.reserved[0]); i++) {
+		attr.reserved[i] = 1;
+		EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+		attr.reserved[i] = 0;
+	}
+	EXPECT_LE(0, mbox_create(NULL, &attr, 0));
 }
 
 TEST_F(create, multiplies_defaults_with_what_is_given)
@@ -159,7 +183,8 @@ TEST_F(create, for_empty_messages_only)
 TEST_F(create, rejects_unknown_flags)
 {
 	for (uint32_t known = MBOX_FIXED | MBOX_RESERVE | MBOX_BY_TAG | MBOX_BY_SENDER |
-			      MBOX_SINGLE | MBOX_PAIR | MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY,
+			      MBOX_SINGLE | MBOX_PAIR | MBOX_PROCESS | MBOX_RENDEZVOUS |
+			      MBOX_EMPTY_ONLY,
 	     flag = 1; flag; flag <<= 1) {
 		struct mbox_attr attr = { .flags = flag };
 
@@ -273,6 +298,21 @@ FIXTURE_VARIANT_ADD(kind, single_and_pair_is_too_much) {
 	.error = EINVAL,
 };
 
+FIXTURE_VARIANT_ADD(kind, process_owned_has_the_defaults) {
+	.attr = { .flags = MBOX_PROCESS },
+	.max_msgs = 64,
+	.max_bytes = 64 * 4096,
+};
+
+FIXTURE_VARIANT_ADD(kind, process_owned_combines) {
+	.attr = { .flags = MBOX_PROCESS | MBOX_RENDEZVOUS | MBOX_BY_TAG, .mode = 0222 },
+};
+
+FIXTURE_VARIANT_ADD(kind, process_owned_has_one_receiver) {
+	.attr = { .flags = MBOX_PROCESS, .mode = 0600 },
+	.error = EINVAL,
+};
+
 FIXTURE_SETUP(kind)
 {
 	begin();
@@ -297,6 +337,7 @@ TEST_F(kind, is_as_documented)
 	EXPECT_EQ(variant->max_bytes, stat.max_bytes);
 	EXPECT_EQ(attr->flags & MBOX_EMPTY_ONLY ? 0 : 4096, stat.max_size);
 	EXPECT_EQ(attr->flags & ~(MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY), stat.kind);
+	EXPECT_EQ(attr->mode ? attr->mode : 0200, stat.mode);
 }
 
 FIXTURE(mode) {
@@ -494,6 +535,7 @@ TEST_F(mailbox, envelope_tells_all_of_a_message)
 	EXPECT_EQ(5678, envelope.gid);
 	EXPECT_EQ(0, envelope.tag);
 	EXPECT_EQ(self->id, envelope.from);
+	EXPECT_EQ(0, envelope.owned);
 	EXPECT_TRUE(all_bytes_are(envelope.reserved, 0, sizeof(envelope.reserved)));
 }
 
@@ -509,6 +551,7 @@ TEST_F(mailbox, message_that_is_too_long_tells_its_length_and_stays)
 	EXPECT_EQ(self->id, envelope.from);
 	EXPECT_TRUE(all_bytes_are(&envelope.seq, POISON, offsetof(struct mbox_envelope, from) -
 				  offsetof(struct mbox_envelope, seq)));
+	EXPECT_TRUE(all_bytes_are(&envelope.owned, POISON, sizeof(envelope.owned)));
 	EXPECT_EQ(EMSGSIZE, error_of(mbox_recv(self->fd, text, 4, NULL, 0, NULL)));
 	EXPECT_EQ(1, stat_of(self->fd).msgs);
 }
@@ -550,7 +593,7 @@ TEST_F(mailbox, nonblock_flag_and_priority_reach_the_kernel)
 TEST_F(mailbox, unknown_flags_are_rejected)
 {
 	const int sends = MBOX_NONBLOCK | MBOX_SYNC;
-	const int chooses = MBOX_NONBLOCK | MBOX_TRUNCATE | MBOX_LEAST;
+	const int chooses = MBOX_NONBLOCK | MBOX_TRUNCATE | MBOX_LEAST | MBOX_ACCEPT;
 	const int receives = chooses | MBOX_PEEK;
 	char text[4];
 
@@ -777,7 +820,9 @@ TEST_F(mailbox, success_leaves_errno)
 	struct mbox_envelope envelope;
 	struct mbox_stat stat;
 	struct mbox_info info;
+	struct mbox_usage usage;
 	struct timespec limit;
+	pid_t pid = getpid();
 	char text[4];
 	int fd;
 
@@ -792,6 +837,16 @@ TEST_F(mailbox, success_leaves_errno)
 	EXPECT_LE(0, mbox_open_owned("here", geteuid(), O_RDWR));
 	EXPECT_LE(0, mbox_open_id(self->id, O_RDWR));
 	EXPECT_LE(0, mbox_device());
+	EXPECT_EQ(0, mbox_getusage(self->fd, &usage));
+	EXPECT_EQ(0, mbox_getusage_of(self->fd, 1234, &usage));
+	EXPECT_EQ(0, mbox_grant(self->fd, pid, MBOX_RIGHT_RECV, 0));
+	EXPECT_EQ(1, mbox_grants(self->fd, NULL, 0));
+	EXPECT_EQ(0, mbox_revoke(self->fd, pid, MBOX_RIGHT_RECV, 0));
+	EXPECT_EQ(0, mbox_offer(self->fd, pid, 0));
+	EXPECT_EQ(0, mbox_accept(self->fd));
+	EXPECT_EQ(0, mbox_transfer(self->fd, pid, 0));
+	EXPECT_EQ(0, mbox_chmod(self->fd, 0600));
+	EXPECT_EQ(0, mbox_chown(self->fd, 0, 0));
 	fd = mbox_create(NULL, NULL, 0);
 	EXPECT_LE(0, fd);
 	EXPECT_EQ(0, mbox_delete(fd));
@@ -839,6 +894,15 @@ TEST_F(mailbox, device_is_bound_to_nothing)
 	EXPECT_EQ(ENOTCONN, error_of(mbox_getstat(fd, &stat)));
 	EXPECT_EQ(ENOTCONN, error_of(mbox_recv(fd, NULL, 0, NULL, 0, NULL)));
 	EXPECT_EQ(ENOTCONN, error_of(mbox_delete(fd)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_transfer(fd, getpid(), 0)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_offer(fd, getpid(), 0)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_accept(fd)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_claim(fd)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_grant(fd, getpid(), MBOX_RIGHT_SEND, 0)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_revoke(fd, getpid(), MBOX_RIGHT_SEND, 0)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_grants(fd, NULL, 0)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_chmod(fd, 0600)));
+	EXPECT_EQ(ENOTCONN, error_of(mbox_chown(fd, 0, 0)));
 
 	memset(&info, POISON, sizeof(info));
 	ASSERT_EQ(0, mbox_getinfo(fd, &info));
@@ -856,6 +920,509 @@ TEST_F(mailbox, is_waited_for_until_the_deadline)
 	end = time.tv_sec * 1000000000ULL + time.tv_nsec;
 	EXPECT_EQ(ETIMEDOUT, error_of(mbox_recv(self->fd, NULL, 0, NULL, 0, &time)));
 	EXPECT_LE(end, now());
+}
+
+/*
+ * Somebody else, who does as it is told, through the descriptor that it has
+ * inherited. It gives no right, but root needs none.
+ */
+FIXTURE(rights) {
+	int fd;
+	uint64_t id;
+	struct puppet *other;
+	int other_pidfd;
+	int no_pidfd;
+};
+
+FIXTURE_SETUP(rights)
+{
+	begin();
+	self->fd = mbox_create(NULL, NULL, 0);
+	NEED(self->fd >= 0);
+	self->id = stat_of(self->fd).id;
+	self->other = new_puppet(self->fd, 0, 0);
+	self->other_pidfd = syscall(SYS_pidfd_open, self->other->pid, 0);
+	NEED(self->other_pidfd >= 0);
+	self->no_pidfd = open("/dev/null", O_RDONLY);
+	NEED(self->no_pidfd >= 0);
+}
+
+FIXTURE_TEARDOWN(rights)
+{
+	kill_puppet(self->other);
+	sweep();
+}
+
+static int do_accept(struct puppet *me)
+{
+	return error_of(mbox_accept(me->fd));
+}
+
+/* What @pid was granted; there is no other grant. */
+static uint32_t granted(int fd, pid_t pid)
+{
+	struct mbox_granted grant;
+	int nr = mbox_grants(fd, &grant, 1);
+
+	NEED(nr == 0 || (nr == 1 && grant.pid == pid));
+	return nr ? grant.rights : 0;
+}
+
+TEST_F(rights, transfer_makes_another_process_the_owner)
+{
+	EXPECT_EQ(0, mbox_transfer(self->fd, self->other->pid, 0));
+	EXPECT_EQ(self->other->pid, stat_of(self->fd).pid);
+	EXPECT_EQ(0, mbox_grants(self->fd, NULL, 0));
+}
+
+TEST_F(rights, transfer_may_keep_the_right_to_receive)
+{
+	EXPECT_EQ(0, mbox_transfer(self->fd, self->other->pid, MBOX_KEEP));
+	EXPECT_EQ(self->other->pid, stat_of(self->fd).pid);
+	EXPECT_EQ(MBOX_RIGHT_RECV, granted(self->fd, getpid()));
+}
+
+TEST_F(rights, transfer_takes_a_pidfd)
+{
+	EXPECT_EQ(0, mbox_transfer(self->fd, self->other_pidfd, MBOX_PIDFD));
+	EXPECT_EQ(self->other->pid, stat_of(self->fd).pid);
+	EXPECT_EQ(0, mbox_grants(self->fd, NULL, 0));
+}
+
+TEST_F(rights, transfer_that_fails_changes_nothing)
+{
+	struct mbox_stat before = stat_of(self->fd), after;
+
+	EXPECT_EQ(ESRCH, error_of(mbox_transfer(self->fd, INT_MAX, 0)));
+	EXPECT_EQ(ESRCH, error_of(mbox_transfer(self->fd, 0, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_transfer(self->fd, -1, 0)));
+	EXPECT_EQ(EBADF, error_of(mbox_transfer(self->fd, self->no_pidfd, MBOX_PIDFD)));
+	after = stat_of(self->fd);
+	EXPECT_TRUE(same_state(before, after));
+}
+
+TEST_F(rights, offer_is_accepted_or_taken_back)
+{
+	pid_t pid = self->other->pid;
+
+	EXPECT_EQ(EACCES, ask(self->other, do_accept));
+	ASSERT_EQ(0, mbox_offer(self->fd, pid, 0));
+	EXPECT_EQ(pid, stat_of(self->fd).offered);
+	EXPECT_EQ(getpid(), stat_of(self->fd).pid);
+	ASSERT_EQ(0, mbox_offer(self->fd, 0, 0));
+	EXPECT_EQ(0, stat_of(self->fd).offered);
+	EXPECT_EQ(EACCES, ask(self->other, do_accept));
+
+	ASSERT_EQ(0, mbox_offer(self->fd, pid, 0));
+	ASSERT_EQ(0, ask(self->other, do_accept));
+	EXPECT_EQ(0, stat_of(self->fd).offered);
+	EXPECT_EQ(pid, stat_of(self->fd).pid);
+	EXPECT_EQ(0, mbox_grants(self->fd, NULL, 0));
+}
+
+TEST_F(rights, offer_takes_a_pidfd_and_may_keep_the_right_to_receive)
+{
+	pid_t pid = self->other->pid;
+
+	ASSERT_EQ(0, mbox_offer(self->fd, self->other_pidfd, MBOX_PIDFD));
+	EXPECT_EQ(pid, stat_of(self->fd).offered);
+	ASSERT_EQ(0, mbox_offer(self->fd, self->other_pidfd, MBOX_PIDFD | MBOX_KEEP));
+	EXPECT_EQ(pid, stat_of(self->fd).offered);
+	ASSERT_EQ(0, ask(self->other, do_accept));
+	EXPECT_EQ(pid, stat_of(self->fd).pid);
+	EXPECT_EQ(MBOX_RIGHT_RECV, granted(self->fd, getpid()));
+}
+
+TEST_F(rights, offer_that_fails_changes_nothing)
+{
+	struct mbox_stat before, after;
+
+	ASSERT_EQ(0, mbox_offer(self->fd, self->other->pid, 0));
+	before = stat_of(self->fd);
+	EXPECT_EQ(ESRCH, error_of(mbox_offer(self->fd, INT_MAX, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_offer(self->fd, -1, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_offer(self->fd, 0, MBOX_KEEP)));
+	EXPECT_EQ(EBADF, error_of(mbox_offer(self->fd, self->no_pidfd, MBOX_PIDFD)));
+	after = stat_of(self->fd);
+	EXPECT_TRUE(same_state(before, after));
+}
+
+TEST_F(rights, claim_takes_an_orphan_and_nothing_else)
+{
+	ASSERT_EQ(0, mbox_transfer(self->fd, self->other->pid, 0));
+	EXPECT_EQ(EBUSY, error_of(mbox_claim(self->fd)));
+	EXPECT_EQ(self->other->pid, stat_of(self->fd).pid);
+	EXPECT_EQ(-SIGKILL, kill_puppet(self->other));
+	EXPECT_EQ(MBOX_STATE_ORPHAN, stat_of(self->fd).state);
+
+	ASSERT_EQ(0, mbox_claim(self->fd));
+	EXPECT_EQ(getpid(), stat_of(self->fd).pid);
+	EXPECT_EQ(0, stat_of(self->fd).state);
+	self->other = new_puppet(self->fd, 0, 0);
+}
+
+TEST_F(rights, grant_adds_and_revoke_takes_away)
+{
+	pid_t pid = self->other->pid;
+
+	ASSERT_EQ(0, mbox_grant(self->fd, pid, MBOX_RIGHT_SEND, 0));
+	EXPECT_EQ(MBOX_RIGHT_SEND, granted(self->fd, pid));
+	ASSERT_EQ(0, mbox_grant(self->fd, pid, MBOX_RIGHT_RECV | MBOX_RIGHT_MANAGE, 0));
+	EXPECT_EQ(MBOX_RIGHT_SEND | MBOX_RIGHT_RECV | MBOX_RIGHT_MANAGE, granted(self->fd, pid));
+	ASSERT_EQ(0, mbox_revoke(self->fd, pid, MBOX_RIGHT_SEND | MBOX_RIGHT_MANAGE, 0));
+	EXPECT_EQ(MBOX_RIGHT_RECV, granted(self->fd, pid));
+	ASSERT_EQ(0, mbox_revoke(self->fd, pid, MBOX_RIGHT_RECV, 0));
+	EXPECT_EQ(0, mbox_grants(self->fd, NULL, 0));
+}
+
+TEST_F(rights, grant_and_revoke_take_a_pidfd)
+{
+	pid_t pid = self->other->pid;
+
+	ASSERT_EQ(0, mbox_grant(self->fd, self->other_pidfd,
+				MBOX_RIGHT_SEND | MBOX_RIGHT_RECV, MBOX_PIDFD));
+	EXPECT_EQ(MBOX_RIGHT_SEND | MBOX_RIGHT_RECV, granted(self->fd, pid));
+	ASSERT_EQ(0, mbox_revoke(self->fd, self->other_pidfd, MBOX_RIGHT_SEND, MBOX_PIDFD));
+	EXPECT_EQ(MBOX_RIGHT_RECV, granted(self->fd, pid));
+}
+
+TEST_F(rights, grant_or_revoke_that_fails_changes_nothing)
+{
+	pid_t pid = self->other->pid;
+
+	EXPECT_EQ(ESRCH, error_of(mbox_revoke(self->fd, pid, MBOX_RIGHT_SEND, 0)));
+	EXPECT_EQ(ESRCH, error_of(mbox_grant(self->fd, INT_MAX, MBOX_RIGHT_SEND, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_grant(self->fd, pid, 0, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_grant(self->fd, pid, MBOX_RIGHT_SEND | 1, 0)));
+	EXPECT_EQ(EBADF, error_of(mbox_grant(self->fd, self->no_pidfd, MBOX_RIGHT_SEND,
+					     MBOX_PIDFD)));
+	EXPECT_EQ(0, mbox_grants(self->fd, NULL, 0));
+
+	ASSERT_EQ(0, mbox_grant(self->fd, pid, MBOX_RIGHT_SEND, 0));
+	EXPECT_EQ(EINVAL, error_of(mbox_revoke(self->fd, pid, 0, 0)));
+	EXPECT_EQ(EINVAL, error_of(mbox_revoke(self->fd, pid, MBOX_RIGHT_SEND | 1, 0)));
+	EXPECT_EQ(EBADF, error_of(mbox_revoke(self->fd, self->no_pidfd, MBOX_RIGHT_SEND,
+					      MBOX_PIDFD)));
+	EXPECT_EQ(MBOX_RIGHT_SEND, granted(self->fd, pid));
+}
+
+TEST_F(rights, grants_writes_what_fits_and_tells_how_many_there_are)
+{
+	struct mbox_granted grants[3];
+	pid_t pid = self->other->pid;
+	uint32_t seen = 0;
+	int i;
+
+	ASSERT_EQ(0, mbox_grant(self->fd, pid, MBOX_RIGHT_SEND, 0));
+	ASSERT_EQ(0, mbox_grant(self->fd, getpid(), MBOX_RIGHT_RECV, 0));
+	memset(grants, POISON, sizeof(grants));
+	ASSERT_EQ(2, mbox_grants(self->fd, grants, 3));
+	EXPECT_TRUE(all_bytes_are(grants + 2, POISON, sizeof(grants[2])));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(grants[i].rights == MBOX_RIGHT_SEND ? pid : getpid(), grants[i].pid);
+		seen |= grants[i].rights;
+	}
+	EXPECT_EQ(MBOX_RIGHT_SEND | MBOX_RIGHT_RECV, seen);
+
+	memset(grants, POISON, sizeof(grants));
+	EXPECT_EQ(2, mbox_grants(self->fd, grants, 1));
+	EXPECT_FALSE(all_bytes_are(grants, POISON, sizeof(grants[0])));
+	EXPECT_TRUE(all_bytes_are(grants + 1, POISON, 2 * sizeof(grants[0])));
+	EXPECT_EQ(2, mbox_grants(self->fd, NULL, 0));
+	EXPECT_EQ(EFAULT, error_of(mbox_grants(self->fd, NULL, 1)));
+	EXPECT_EQ(EINVAL, error_of(mbox_grants(self->fd, grants, MBOX_GRANTS_MAX + 1)));
+}
+
+TEST_F(rights, unknown_flags_are_rejected)
+{
+	struct mbox_stat before = stat_of(self->fd), after;
+	pid_t pid = self->other->pid;
+
+	for (int bit = 0; bit < 32; bit++) {
+		int flag = 1U << bit;
+
+		if (!(flag & (MBOX_KEEP | MBOX_PIDFD))) {
+			EXPECT_EQ(EINVAL, error_of(mbox_transfer(self->fd, pid, flag)));
+			EXPECT_EQ(EINVAL, error_of(mbox_offer(self->fd, pid, flag)));
+		}
+		if (flag == MBOX_PIDFD)
+			continue;
+		EXPECT_EQ(EINVAL, error_of(mbox_grant(self->fd, pid, MBOX_RIGHT_SEND, flag)));
+		EXPECT_EQ(EINVAL, error_of(mbox_revoke(self->fd, pid, MBOX_RIGHT_SEND, flag)));
+	}
+	after = stat_of(self->fd);
+	EXPECT_TRUE(same_state(before, after));
+}
+
+TEST_F(rights, chmod_changes_the_mode_and_nothing_else)
+{
+	struct mbox_stat before = stat_of(self->fd), after;
+
+	umask(0777);
+	EXPECT_EQ(0, mbox_chmod(self->fd, 0642));
+	EXPECT_EQ(0642, stat_of(self->fd).mode);
+	EXPECT_EQ(0, mbox_chmod(self->fd, 0));
+	EXPECT_EQ(0, stat_of(self->fd).mode);
+	EXPECT_EQ(EINVAL, error_of(mbox_chmod(self->fd, 0700)));
+	EXPECT_EQ(EINVAL, error_of(mbox_chmod(self->fd, MBOX_MODE_NONE)));
+	EXPECT_EQ(0, stat_of(self->fd).mode);
+	EXPECT_EQ(0, mbox_chmod(self->fd, before.mode));
+	after = stat_of(self->fd);
+	EXPECT_TRUE(same_state(before, after));
+}
+
+TEST_F(rights, chown_changes_user_or_group_or_both)
+{
+	struct mbox_stat before = stat_of(self->fd), after;
+
+	EXPECT_EQ(0, mbox_chown(self->fd, 1234, -1));
+	after = stat_of(self->fd);
+	EXPECT_EQ(1234, after.uid);
+	EXPECT_EQ(before.gid, after.gid);
+	EXPECT_EQ(0, mbox_chown(self->fd, -1, 5678));
+	after = stat_of(self->fd);
+	EXPECT_EQ(1234, after.uid);
+	EXPECT_EQ(5678, after.gid);
+	EXPECT_EQ(EINVAL, error_of(mbox_chown(self->fd, -1, -1)));
+	EXPECT_EQ(0, mbox_chown(self->fd, before.uid, before.gid));
+	after = stat_of(self->fd);
+	EXPECT_TRUE(same_state(before, after));
+}
+
+/* What root need not be told, another user is. */
+TEST_F(rights, errors_of_the_kernel_come_through)
+{
+	struct mbox_granted grant;
+	struct mbox_usage usage;
+	pid_t pid = self->other->pid;
+	int fd;
+
+	ASSERT_EQ(0, mbox_transfer(self->fd, pid, 0));
+	/* Until it takes back what it saved. */
+	ASSERT_EQ(0, setresuid(1234, 1234, 0));
+	fd = mbox_create(NULL, NULL, 0);
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(EACCES, error_of(mbox_transfer(self->fd, getpid(), 0)));
+	EXPECT_EQ(EPERM, error_of(mbox_transfer(fd, pid, 0)));
+	EXPECT_EQ(EACCES, error_of(mbox_offer(self->fd, getpid(), 0)));
+	EXPECT_EQ(EACCES, error_of(mbox_accept(self->fd)));
+	EXPECT_EQ(EACCES, error_of(mbox_claim(self->fd)));
+	EXPECT_EQ(EACCES, error_of(mbox_grant(self->fd, getpid(), MBOX_RIGHT_RECV, 0)));
+	EXPECT_EQ(EACCES, error_of(mbox_revoke(self->fd, getpid(), MBOX_RIGHT_RECV, 0)));
+	EXPECT_EQ(EACCES, error_of(mbox_grants(self->fd, &grant, 1)));
+	EXPECT_EQ(EACCES, error_of(mbox_chmod(self->fd, 0666)));
+	EXPECT_EQ(EACCES, error_of(mbox_chown(fd, 1234, 1234)));
+	EXPECT_EQ(0, mbox_getusage_of(fd, 1234, &usage));
+	EXPECT_EQ(EACCES, error_of(mbox_getusage_of(fd, 0, &usage)));
+	ASSERT_EQ(0, setresuid(0, 0, 0));
+	EXPECT_EQ(pid, stat_of(self->fd).pid);
+	EXPECT_EQ(0, mbox_grants(self->fd, NULL, 0));
+}
+
+TEST_F(rights, process_owned_mailbox_is_for_one_to_receive_and_others_to_send)
+{
+	struct mbox_attr attr = { .flags = MBOX_PROCESS };
+	int fd = mbox_create("own", &attr, 0);
+	pid_t child, pid = self->other->pid;
+	char text[4];
+
+	ASSERT_LE(0, fd);
+	child = spawn();
+	if (!child)
+		_exit(error_of(mbox_send(fd, "x", 1, 0, 0, NULL)));
+	EXPECT_EQ(0, join(child));
+	EXPECT_EQ(1, mbox_recv(fd, text, 4, NULL, 0, NULL));
+	EXPECT_EQ(EACCES, error_of(mbox_send(fd, "x", 1, 0, 0, NULL)));
+
+	EXPECT_EQ(EOPNOTSUPP, error_of(mbox_transfer(fd, pid, 0)));
+	EXPECT_EQ(EOPNOTSUPP, error_of(mbox_offer(fd, pid, 0)));
+	EXPECT_EQ(EOPNOTSUPP, error_of(mbox_accept(fd)));
+	EXPECT_EQ(EOPNOTSUPP, error_of(mbox_claim(fd)));
+	EXPECT_EQ(EOPNOTSUPP, error_of(mbox_grant(fd, pid, MBOX_RIGHT_RECV, 0)));
+	EXPECT_EQ(EOPNOTSUPP, error_of(mbox_revoke(fd, pid, MBOX_RIGHT_RECV, 0)));
+	EXPECT_EQ(EOPNOTSUPP, error_of(mbox_chown(fd, 1234, 1234)));
+	EXPECT_EQ(EINVAL, error_of(mbox_chmod(fd, 0600)));
+	EXPECT_EQ(0, mbox_chmod(fd, 0222));
+	EXPECT_EQ(0222, stat_of(fd).mode);
+}
+
+TEST_F(rights, process_owned_mailbox_ends_with_its_process)
+{
+	struct mbox_attr attr = { .flags = MBOX_PROCESS };
+	pid_t child = spawn();
+
+	if (!child)
+		_exit(error_of(mbox_create("own", &attr, 0)));
+	EXPECT_EQ(0, join(child));
+	EXPECT_EQ(ENOENT, error_of(mbox_open("own", O_RDWR)));
+}
+
+TEST_F(rights, usage_tells_of_the_caller_or_of_another_user)
+{
+	struct mbox_usage mine, same, others;
+	pid_t child;
+
+	memset(&mine, POISON, sizeof(mine));
+	ASSERT_EQ(0, mbox_getusage(self->fd, &mine));
+	EXPECT_EQ(0, mine.flags);
+	EXPECT_EQ(geteuid(), mine.uid);
+	EXPECT_EQ(1, mine.user_mailboxes);
+	EXPECT_EQ(tunable("user_mailboxes"), mine.user_mailboxes_limit);
+	EXPECT_EQ(0, mine.reserved);
+
+	memset(&others, POISON, sizeof(others));
+	ASSERT_EQ(0, mbox_getusage_of(self->fd, 1234, &others));
+	EXPECT_EQ(1234, others.uid);
+	EXPECT_EQ(0, others.user_mailboxes);
+	EXPECT_EQ(mine.ns_bytes, others.ns_bytes);
+
+	child = spawn();
+	if (!child) {
+		become(1234, 1234);
+		_exit(mbox_create(NULL, NULL, 0) < 0);
+	}
+	ASSERT_EQ(0, join(child));
+	ASSERT_EQ(0, mbox_getusage_of(self->fd, 1234, &others));
+	EXPECT_EQ(1, others.user_mailboxes);
+
+	/* By a descriptor that is bound to nothing, and of root by its number. */
+	ASSERT_EQ(0, mbox_getusage(mbox_device(), &mine));
+	ASSERT_EQ(0, mbox_getusage_of(self->fd, geteuid(), &same));
+	same.flags = mine.flags;
+	EXPECT_EQ(0, memcmp(&mine, &same, sizeof(mine)));
+}
+
+/* A mailbox that goes with a message, in each call that receives. */
+FIXTURE(gift) {
+	int fd;
+	uint64_t id;
+	struct puppet *giver;
+	uint64_t given;
+};
+
+FIXTURE_VARIANT(gift) {
+	ssize_t (*take)(int fd, struct mbox_envelope *envelope, int flags);
+};
+
+static ssize_t take_simply(int fd, struct mbox_envelope *envelope, int flags)
+{
+	char text[4];
+
+	return mbox_recv(fd, text, sizeof(text), envelope, flags, NULL);
+}
+
+static ssize_t take_with_options(int fd, struct mbox_envelope *envelope, int flags)
+{
+	struct mbox_recv_options options = { .flags = flags };
+	char text[4];
+
+	return mbox_recv_with(fd, text, sizeof(text), envelope, &options);
+}
+
+static ssize_t take_by_choice(int fd, struct mbox_envelope *envelope, int flags)
+{
+	uint64_t id = stat_of(fd).id;
+	char text[4];
+
+	return mbox_choose(fd, &id, 1, text, sizeof(text), envelope, flags, NULL);
+}
+
+FIXTURE_VARIANT_ADD(gift, simply) {
+	.take = take_simply,
+};
+
+FIXTURE_VARIANT_ADD(gift, with_options) {
+	.take = take_with_options,
+};
+
+FIXTURE_VARIANT_ADD(gift, by_choice) {
+	.take = take_by_choice,
+};
+
+FIXTURE_SETUP(gift)
+{
+	begin();
+	self->fd = mbox_create(NULL, NULL, 0);
+	NEED(self->fd >= 0);
+	self->id = stat_of(self->fd).id;
+	self->giver = new_puppet(self->fd, 0, 0);
+	self->given = create_by(self->giver, attributes(1, 1));
+}
+
+FIXTURE_TEARDOWN(gift)
+{
+	kill_puppet(self->giver);
+	sweep();
+}
+
+/* Of the mailbox whose id lies in @me->arg. */
+static int do_give(struct puppet *me)
+{
+	struct mbox_send_options options = { .flags = MBOX_NONBLOCK };
+
+	memcpy(&options.offer, me->arg, sizeof(options.offer));
+	return error_of(mbox_send_with(me->fd, "x", 1, &options));
+}
+
+static int give_by(struct puppet *puppet, uint64_t id)
+{
+	memcpy(puppet->arg, &id, sizeof(id));
+	return ask(puppet, do_give);
+}
+
+TEST_F(gift, belongs_to_whoever_accepts_it)
+{
+	struct mbox_envelope envelope;
+
+	ASSERT_EQ(0, give_by(self->giver, self->given));
+	EXPECT_EQ(self->giver->pid, state(self->fd, self->given).pid);
+	memset(&envelope, POISON, sizeof(envelope));
+	ASSERT_EQ(1, variant->take(self->fd, &envelope, MBOX_ACCEPT | MBOX_NONBLOCK));
+	EXPECT_EQ(self->given, envelope.owned);
+	EXPECT_EQ(self->id, envelope.from);
+	EXPECT_EQ(getpid(), state(self->fd, self->given).pid);
+
+	/* One that comes with nothing. */
+	ASSERT_EQ(0, give_by(self->giver, 0));
+	memset(&envelope, POISON, sizeof(envelope));
+	ASSERT_EQ(1, variant->take(self->fd, &envelope, MBOX_ACCEPT | MBOX_NONBLOCK));
+	EXPECT_EQ(0, envelope.owned);
+}
+
+TEST_F(gift, is_not_forced_on_anybody)
+{
+	struct mbox_envelope envelope;
+
+	ASSERT_EQ(0, give_by(self->giver, self->given));
+	memset(&envelope, POISON, sizeof(envelope));
+	ASSERT_EQ(1, variant->take(self->fd, &envelope, MBOX_NONBLOCK));
+	EXPECT_EQ(0, envelope.owned);
+	EXPECT_EQ(self->giver->pid, state(self->fd, self->given).pid);
+}
+
+TEST_F(gift, is_the_givers_to_give)
+{
+	struct mbox_attr attr = { .flags = MBOX_PROCESS };
+	int own = mbox_create(NULL, &attr, 0);
+	struct mbox_send_options options = { .flags = MBOX_NONBLOCK };
+
+	ASSERT_LE(0, own);
+	EXPECT_EQ(EACCES, give_by(self->giver, self->id));
+	EXPECT_EQ(ENOENT, give_by(self->giver, UINT64_MAX));
+	options.offer = stat_of(own).id;
+	EXPECT_EQ(EOPNOTSUPP, error_of(mbox_send_with(self->fd, "x", 1, &options)));
+	EXPECT_EQ(0, stat_of(self->fd).msgs);
+}
+
+TEST_F(gift, is_not_taken_by_a_look)
+{
+	struct mbox_envelope envelope;
+
+	ASSERT_EQ(0, give_by(self->giver, self->given));
+	memset(&envelope, POISON, sizeof(envelope));
+	EXPECT_EQ(EINVAL, error_of(variant->take(self->fd, &envelope, MBOX_PEEK | MBOX_ACCEPT)));
+	EXPECT_TRUE(all_bytes_are(&envelope, POISON, sizeof(envelope)));
+	EXPECT_EQ(1, stat_of(self->fd).msgs);
 }
 
 FIXTURE(stranger) {
@@ -892,6 +1459,7 @@ FIXTURE_TEARDOWN(stranger)
 
 TEST_F(stranger, is_told_from_a_mailbox)
 {
+	struct mbox_usage usage;
 	struct mbox_stat stat;
 	struct mbox_info info;
 
@@ -901,6 +1469,17 @@ TEST_F(stranger, is_told_from_a_mailbox)
 	EXPECT_EQ(variant->error, error_of(mbox_getstat(self->fd, &stat)));
 	EXPECT_EQ(variant->error, error_of(mbox_next(self->fd, 1, &stat)));
 	EXPECT_EQ(variant->error, error_of(mbox_getinfo(self->fd, &info)));
+	EXPECT_EQ(variant->error, error_of(mbox_transfer(self->fd, getpid(), 0)));
+	EXPECT_EQ(variant->error, error_of(mbox_offer(self->fd, getpid(), 0)));
+	EXPECT_EQ(variant->error, error_of(mbox_accept(self->fd)));
+	EXPECT_EQ(variant->error, error_of(mbox_claim(self->fd)));
+	EXPECT_EQ(variant->error, error_of(mbox_grant(self->fd, getpid(), MBOX_RIGHT_SEND, 0)));
+	EXPECT_EQ(variant->error, error_of(mbox_revoke(self->fd, getpid(), MBOX_RIGHT_SEND, 0)));
+	EXPECT_EQ(variant->error, error_of(mbox_grants(self->fd, NULL, 0)));
+	EXPECT_EQ(variant->error, error_of(mbox_chmod(self->fd, 0600)));
+	EXPECT_EQ(variant->error, error_of(mbox_chown(self->fd, 0, 0)));
+	EXPECT_EQ(variant->error, error_of(mbox_getusage(self->fd, &usage)));
+	EXPECT_EQ(variant->error, error_of(mbox_getusage_of(self->fd, 1234, &usage)));
 }
 
 /* Deadlines that a call meets at once, where it would have to wait. */
@@ -1098,10 +1677,12 @@ TEST(distance_may_be_the_largest_number)
 TEST(shared_library_exports_one_version)
 {
 	static const char *const names[] = {
-		"mbox_choose", "mbox_create", "mbox_deadline", "mbox_delete", "mbox_device",
-		"mbox_getinfo", "mbox_getstat", "mbox_next", "mbox_open",
-		"mbox_open_id", "mbox_open_owned", "mbox_recv",
-		"mbox_recv_with", "mbox_send", "mbox_send_with",
+		"mbox_accept", "mbox_chmod", "mbox_choose", "mbox_chown", "mbox_claim",
+		"mbox_create", "mbox_deadline", "mbox_delete", "mbox_device", "mbox_getinfo",
+		"mbox_getstat", "mbox_getusage", "mbox_getusage_of", "mbox_grant",
+		"mbox_grants", "mbox_next", "mbox_offer", "mbox_open", "mbox_open_id",
+		"mbox_open_owned", "mbox_recv", "mbox_recv_with", "mbox_revoke", "mbox_send",
+		"mbox_send_with", "mbox_transfer",
 	};
 	void *library = dlopen("libmbox.so.0", RTLD_NOW | RTLD_LOCAL);
 	size_t i;

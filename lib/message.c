@@ -65,6 +65,10 @@ int mbox_send_with(int fd, const void *buf, size_t len,
 		return invalid();
 	send.prio = options->prio;
 	send.tag = options->tag;
+	if (options->offer) {
+		send.offer = options->offer;
+		send.flags |= MBOX_SEND_OFFER;
+	}
 	if (options->flags & MBOX_NONBLOCK)
 		send.flags |= MBOX_SEND_NONBLOCK;
 	if (options->flags & MBOX_SYNC)
@@ -103,6 +107,7 @@ static void fill_envelope(struct mbox_envelope *envelope,
 		.gid = recv->gid,
 		.tag = recv->tag,
 		.from = recv->from,
+		.owned = recv->owned,
 	};
 }
 
@@ -112,7 +117,8 @@ static uint64_t recv_flags(int flags)
 	       (flags & MBOX_TRUNCATE ? MBOX_RECV_TRUNCATE : 0) |
 	       (flags & MBOX_PEEK ? MBOX_RECV_PEEK : 0) |
 	       (flags & MBOX_LEAST ? MBOX_RECV_LEAST : 0) |
-	       (flags & MBOX_MATCH ? MBOX_RECV_MATCH : 0);
+	       (flags & MBOX_MATCH ? MBOX_RECV_MATCH : 0) |
+	       (flags & MBOX_ACCEPT ? MBOX_RECV_ACCEPT : 0);
 }
 
 /* The rest of a receive, once what is particular to it is in @recv. */
@@ -134,7 +140,7 @@ static ssize_t receive(int fd, struct mbox_recv *recv, struct mbox_envelope *env
 	return recv->len < recv->size ? recv->len : recv->size;
 }
 
-#define CHOICE_FLAGS	(MBOX_NONBLOCK | MBOX_TRUNCATE | MBOX_LEAST)
+#define CHOICE_FLAGS	(MBOX_NONBLOCK | MBOX_TRUNCATE | MBOX_LEAST | MBOX_ACCEPT)
 #define SIMPLE_FLAGS	(CHOICE_FLAGS | MBOX_PEEK)
 
 ssize_t mbox_recv_with(int fd, void *buf, size_t size, struct mbox_envelope *envelope,
