@@ -7,9 +7,9 @@
 # A test is a function, test_ and its promise, run in a subshell; `die` ends it
 # as failed. What it prints is for whoever looks for the reason.
 #
-# Formats and lists of arguments are meant to be taken apart, and what a test
-# sets is meant to end with it.
-# shellcheck disable=SC2030,SC2031,SC2046,SC2059,SC2086
+# Formats and lists of arguments are meant to be taken apart, what a test sets is
+# meant to end with it, and other shells expand what is in single quotes.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2046,SC2059,SC2086
 
 die()
 {
@@ -82,6 +82,86 @@ finish()
 	die "exit code $got instead of $late, in the background"
 }
 
+# process COMMAND...: runs it until the test ends; $process is its pid
+process()
+{
+	"$@" &
+	process=$!
+	echo "$process" >>"$tmp/processes"
+}
+
+# own [ARGUMENT...]: makes $name for a process, $pid, that sleeps until it is
+# killed, and then counts as finished
+own()
+{
+	background 143 mboxctl create "$@" "$name" -- sleep 1000
+	until_shows "$name" pid "$pid"
+	box=$(field "$name" id)
+	echo "$box" >>"$tmp/boxes"
+}
+
+# later CODE USER ARGUMENT...: a process of that user, $pid, that becomes mboxctl
+# when it is told to `go`, and then is to be waited for
+later()
+{
+	code=$1
+	shift
+	mkfifo "$tmp/go"
+	background "$code" become_mboxctl "$@"
+	exec 9>"$tmp/go"
+}
+
+# Opening the pipe waits for the other end.
+become_mboxctl()
+{
+	user=$1
+	shift
+	exec su -s /bin/sh "$user" -c "read -r go && exec mboxctl $*" <"$tmp/go"
+}
+
+go()
+{
+	echo >&9
+	exec 9>&-
+	rm "$tmp/go"
+}
+
+# limited TUNABLE LIMIT COMMAND...: runs it while that is the limit
+limited()
+{
+	file=/proc/sys/net/mbox/$1
+	before=$(cat "$file")
+	echo "$2" >"$file"
+	shift 2
+	("$@")
+	failed=$?
+	echo "$before" >"$file"
+	[ "$failed" -eq 0 ] || exit 1
+}
+
+# `unchanged` compares $box with what it was when `remember` was called.
+remember()
+{
+	mboxctl show --json "$box" >"$tmp/before"
+}
+
+unchanged()
+{
+	mboxctl show --json "$box" >"$tmp/after"
+	cmp "$tmp/before" "$tmp/after" || die "$(cat "$tmp/before" "$tmp/after")"
+}
+
+# is_json FILE: strings, then numbers, then what is made of them becomes a letter
+is_json()
+{
+	same "JSON, folded" V "$(tr -d '\n' <"$1" | sed -E '
+		s/"([^"\]|\\["\/bfnrt]|\\u[0-9a-f]{4})*"/S/g
+		s/-?(0|[1-9][0-9]*)|true|false|null/V/g
+		:fold
+		s/\{(S:[SV](,S:[SV])*)?\}|\[([SV](,[SV])*)?\]/V/g
+		t fold')"
+}
+
 field()
 {
 	mboxctl show "$1" | awk -v key="$2:" '$1 == key { print $2 }'
@@ -100,6 +180,33 @@ until_shows()
 		usleep 10000
 	done
 	die "$2 never became $3"
+}
+
+until_user()
+{
+	for _ in $(seq 1000); do
+		[ "$(stat -c %U "/proc/$1")" = "$2" ] && return
+		usleep 10000
+	done
+	die "process $1 never became one of $2"
+}
+
+until_program()
+{
+	for _ in $(seq 1000); do
+		tr '\0' ' ' <"/proc/$1/cmdline" | grep -q "^$2 " && return
+		usleep 10000
+	done
+	die "process $1 never became $2"
+}
+
+until_ended()
+{
+	for _ in $(seq 1000); do
+		kill -0 "$1" 2>/dev/null || return 0
+		usleep 10000
+	done
+	die "process $1 never ended"
 }
 
 as_nobody()
@@ -166,7 +273,7 @@ test_create_of_a_taken_name_exits_1_and_leaves_the_mailbox()
 test_create_json_is_the_object_of_show_json()
 {
 	try 0 mboxctl create --json -c 3 "$name"
-	sed 's/"pid":[0-9]*/"pid":0/' "$out" >"$tmp/created"
+	sed 's/"pid":[0-9]*,"state":\[\]/"pid":0,"state":["orphan"]/' "$out" >"$tmp/created"
 	box=$(field "$name" id)
 	echo "$box" >>"$tmp/boxes"
 	try 0 mboxctl show --json "$box"
@@ -187,6 +294,8 @@ test_create_names_the_argument_that_is_out_of_range()
 	said "-b 99"
 	try 2 mboxctl create --reserve -c 1000 -s 1M
 	said "--reserve of 1000 times 1048576 bytes: the limit is"
+	try 2 mboxctl create --process-owned -m 600 -- true
+	said "-m with bits of 0222 only"
 	for bad in '' 7th 'two words' a/b "$(printf 'esc\033')" "$(printf '%064d' 0 | tr 0 n)"; do
 		try 2 mboxctl create "$bad"
 		said "not a name"
@@ -923,12 +1032,7 @@ test_pair_has_an_end_for_one_process_until_it_ends()
 test_an_unbounded_mailbox_that_meets_the_limit_exits_1()
 {
 	new -c unbounded
-	limit=$(cat /proc/sys/net/mbox/max_msgs)
-	echo 2 >/proc/sys/net/mbox/max_msgs
-	mboxctl send "$box" a b c >"$out" 2>"$err"
-	got=$?
-	echo "$limit" >/proc/sys/net/mbox/max_msgs
-	same "exit code" 1 "$got"
+	limited max_msgs 2 try 1 mboxctl send "$box" a b c
 	said "2 of 3 messages sent" "limits of the system"
 	shows "$box" msgs 2
 }
@@ -971,6 +1075,14 @@ test_wrong_usage_exits_2_and_says_how_it_is_used()
 		create --reserve -c unbounded
 		create --by-tag --by-sender
 		create --single --pair
+		create --share 0
+		create --share 101
+		create --share half
+		create --rendezvous --share 50
+		create --process-owned
+		create --json -- true
+		create --
+		create a b -- true
 		send
 		send -p 32 $box x
 		send -p '' $box x
@@ -1011,6 +1123,51 @@ test_wrong_usage_exits_2_and_says_how_it_is_used()
 		ls -l
 		show
 		show $box $box
+		transfer $box
+		transfer $box 1 1
+		transfer $box 0
+		transfer $box init
+		transfer $box 2147483648
+		transfer --withdraw $box
+		offer $box
+		offer $box 0
+		offer --withdraw
+		offer --withdraw $box 1
+		offer --withdraw --keep $box
+		accept
+		accept $box $box
+		accept $box --
+		accept -- $box
+		claim
+		claim $box $box
+		claim $box --
+		grant $box 1
+		grant $box send 1
+		grant $box 1 ''
+		grant $box 1 send,
+		grant $box 1 sen
+		grant $box 1 sends
+		grant $box 1 send receive
+		revoke $box 1
+		revoke $box 1 all
+		chmod $box
+		chmod 600
+		chmod u+w $box
+		chmod 1600 $box
+		chmod 0100 $box
+		chmod '' $box
+		chown $box
+		chown nobody
+		chown '' $box
+		chown : $box
+		chown nobody: $box
+		chown no-such-user $box
+		chown :no-such-group $box
+		chown 4294967295 $box
+		chown -- -1 $box
+		limits $box
+		limits --user
+		limits --user no-such-user
 		rm
 		rm -f $box
 		help nonsense
@@ -1024,7 +1181,8 @@ test_help_and_version_work_for_every_command()
 	try 0 mboxctl --version
 	grep -q '^mboxctl [0-9]' "$out" || die "$(cat "$out")"
 	try 0 mboxctl help
-	for command in create send recv ls show rm help; do
+	for command in create send recv ls show transfer offer accept claim grant revoke \
+		chmod chown limits rm help; do
 		try 0 mboxctl help
 		grep -q "^  $command " "$out" || die "help does not list $command"
 		try 0 mboxctl help "$command"
@@ -1156,6 +1314,653 @@ test_a_user_owns_what_the_user_creates()
 	try 1 mboxctl show "$box"
 }
 
+test_create_runs_a_program_that_owns_the_mailbox_and_knows_its_id()
+{
+	umask 027
+	try 7 mboxctl create -m 622 "$name" -- \
+		sh -c 'echo "$$ $MBOX_ID $(umask)"; mboxctl show "$MBOX_ID"; exit 7'
+	echo "$name" >>"$tmp/boxes"
+	read -r owner id mask <"$out"
+	same pid "$owner" "$(awk '$1 == "pid:" { print $2 }' "$out")"
+	same id "$id" "$(field "$name" id)"
+	same umask 0027 "$mask"
+	shows "$name" mode 0622
+	try 0 mboxctl show "$name"
+	grep -q '^pid: *- (orphan)$' "$out" || die "$(cat "$out")"
+}
+
+test_create_passes_no_descriptor_to_its_program()
+{
+	try 0 mboxctl create "$name" -- ls -l /proc/self/fd
+	echo "$name" >>"$tmp/boxes"
+	same "open mailboxes" '' "$(grep /dev/mbox "$out")"
+	try 0 mboxctl claim "$name" -- ls -l /proc/self/fd
+	same "open mailboxes" '' "$(grep /dev/mbox "$out")"
+}
+
+test_create_that_cannot_run_its_program_leaves_no_mailbox()
+{
+	try 127 mboxctl create "$name" -- no-such-program
+	said "no-such-program: there is no such program"
+	printed ''
+	try 1 mboxctl show "$name"
+	said "there is no such mailbox"
+	try 126 mboxctl create "$name" -- /dev/null
+	said "/dev/null: Permission denied"
+	try 1 mboxctl show "$name"
+}
+
+test_a_process_owned_mailbox_is_received_from_by_its_program_and_ends_with_it()
+{
+	background 0 mboxctl create --process-owned "$name" -- mboxctl recv -l -c 2 "$name"
+	until_shows "$name" receivers 1
+	box=$(field "$name" id)
+	shows "$name" pid "$pid"
+	shows "$name" kind process-owned
+	shows "$name" mode 0200
+	try 1 mboxctl recv -n "$name"
+	said "no right to receive from it"
+	try 0 mboxctl send "$name" one two
+	finish
+	printed 'one\ntwo\n'
+	try 1 mboxctl show "$box"
+	said "the mailbox is gone"
+	try 1 mboxctl show "$name"
+	said "there is no such mailbox"
+}
+
+test_nothing_of_a_process_owned_mailbox_can_be_passed_on()
+{
+	own --process-owned
+	process sleep 1000
+	remember
+	for words in "transfer $name $process" "offer $name $process" "offer --withdraw $name" \
+		"accept $name" "claim $name" "grant $name $process send" \
+		"revoke $name $process send" "chown nobody $name"; do
+		try 1 mboxctl $words
+		said "$name: it is process-owned: nothing of it can be passed on"
+		printed ''
+	done
+	try 1 mboxctl chmod 620 "$name"
+	said "bits of 0222 only"
+	unchanged
+	try 0 mboxctl chmod 222 "$name"
+	shows "$name" mode 0222
+}
+
+test_the_share_of_a_user_is_shown_counted_and_held()
+{
+	new -m 622 --share 50 -c 4 -s 8
+	shows "$box" share 50
+	shows "$box" user_msgs 0
+	try 1 mboxctl send "$box" 1 22 3
+	said "2 of 3 messages sent" "the share of it that one user may have"
+	shows "$box" user_msgs 2
+	shows "$box" user_bytes 3
+	try 0 as_nobody send -n "$box" 4
+	try 0 mboxctl show --json "$box"
+	is_json "$out"
+	grep -q '"share":50,"msgs":3,.*,"user_msgs":2,"user_bytes":3,' "$out" || die "$(cat "$out")"
+}
+
+test_the_share_is_by_default_what_the_system_says()
+{
+	new
+	shows "$box" share "$(cat /proc/sys/net/mbox/default_share)"
+	limited default_share 30 try 0 mboxctl create
+	read -r box <"$out"
+	echo "$box" >>"$tmp/boxes"
+	shows "$box" share 30
+}
+
+test_messages_of_a_user_are_not_shown_where_they_are_not_counted()
+{
+	new --share 100
+	try 0 mboxctl send "$box" x
+	shows "$box" user_msgs -
+	shows "$box" user_bytes -
+	try 0 mboxctl show --json "$box"
+	grep -q '"user_msgs":null,"user_bytes":null,' "$out" || die "$(cat "$out")"
+}
+
+test_ls_tells_owners_from_orphans()
+{
+	own
+	try 0 mboxctl ls
+	same pid "$pid" "$(awk -v id="$box" '$1 == id { print $5 }' "$out")"
+	try 0 mboxctl ls --json
+	grep -q "^{\"id\":$box,.*\"pid\":$pid,\"state\":\[\]," "$out" || die "$(cat "$out")"
+	kill "$pid"
+	finish
+	try 0 mboxctl ls
+	same pid - "$(awk -v id="$box" '$1 == id { print $5 }' "$out")"
+	try 0 mboxctl ls --json
+	grep -q "^{\"id\":$box,.*\"pid\":0,\"state\":\[\"orphan\"\]," "$out" || die "$(cat "$out")"
+}
+
+# In a pid namespace of its own, nobody outside can be seen.
+test_an_owner_that_cannot_be_seen_is_no_orphan()
+{
+	own
+	process sleep 1000
+	try 0 mboxctl offer "$box" "$process"
+	try 0 mboxctl grant "$box" "$process" send
+	try 0 unshare -p -f mboxctl show "$box"
+	for pair in 'pid: *?' 'offered: *?' 'grants: *? send'; do
+		grep -q "^$pair\$" "$out" || die "no $pair in $(cat "$out")"
+	done
+	try 0 unshare -p -f mboxctl ls
+	same pid '?' "$(awk -v id="$box" '$1 == id { print $5 }' "$out")"
+}
+
+test_transfer_gives_the_mailbox_as_it_is_to_another_process()
+{
+	own
+	process sleep 1000
+	try 0 mboxctl send "$name" one
+	try 0 mboxctl send -p 1 "$name" two
+	mboxctl show --json "$name" | sed "s/\"pid\":$pid/\"pid\":$process/" >"$tmp/before"
+	try 0 mboxctl transfer "$name" "$process"
+	printed ''
+	unchanged
+	try 0 mboxctl recv -n -l -c 2 "$name"
+	printed 'two\none\n'
+	kill "$pid"
+	finish
+	shows "$name" pid "$process"
+}
+
+test_transfer_with_keep_lets_the_former_owner_receive()
+{
+	own
+	process sleep 1000
+	try 0 mboxctl transfer "$name" "$process" --keep
+	shows "$name" pid "$process"
+	try 0 mboxctl show "$name"
+	grep -q "^grants: *$pid receive\$" "$out" || die "$(cat "$out")"
+}
+
+test_transfer_makes_the_mailbox_one_of_the_user_of_the_process()
+{
+	new "$name"
+	later 0 nobody ls
+	until_user "$pid" nobody
+	try 0 mboxctl transfer "$name" "$pid"
+	shows "$name" pid "$pid"
+	shows "$name" uid "$(id -u nobody)"
+	shows "$name" gid "$(id -g nobody)"
+	go
+	finish
+	shows "$name" pid -
+	try 0 as_nobody rm "$name"
+}
+
+test_transfer_that_fails_says_why_and_changes_nothing()
+{
+	own -m 666
+	remember
+	try 1 as_nobody transfer "$name" 1
+	said "$name: no right to transfer it"
+	try 1 mboxctl transfer "$name" 2147483647
+	said "$name: there is no such process"
+	try 1 mboxctl transfer "$name.missing" 1
+	said "there is no such mailbox"
+	limited max_grants 0 try 1 mboxctl transfer --keep "$name" 1
+	said "$name: it has as many grants as the limit allows"
+	unchanged
+
+	try 0 as_nobody create
+	read -r box <"$out"
+	echo "$box" >>"$tmp/boxes"
+	remember
+	try 1 as_nobody transfer "$box" "$pid"
+	said "you may not signal that process" "offer it"
+	unchanged
+}
+
+# In a user namespace of its own, it is another account that would pay.
+test_transfer_beyond_the_quota_of_the_user_exits_1_and_changes_nothing()
+{
+	try 0 as_nobody create "$name"
+	read -r box <"$out"
+	echo "$box" >>"$tmp/boxes"
+	remember
+	process su -s /bin/sh nobody -c 'exec unshare -U sleep 1000'
+	until_program "$process" sleep
+	limited user_mailboxes 0 try 1 as_nobody transfer "$name" "$process"
+	said "$name: the user of that process has no quota left for it"
+	unchanged
+	try 0 as_nobody transfer "$name" "$process"
+	shows "$name" pid "$process"
+}
+
+test_an_offer_is_shown_replaced_and_withdrawn()
+{
+	own
+	remember
+	shows "$name" offered -
+	process sleep 1000
+	first=$process
+	process sleep 1000
+	try 0 mboxctl offer "$name" "$first"
+	printed ''
+	shows "$name" offered "$first"
+	try 0 mboxctl offer --keep "$name" "$process"
+	shows "$name" offered "$process"
+	shows "$name" pid "$pid"
+	try 0 mboxctl show --json "$name"
+	is_json "$out"
+	grep -q "\"pid\":$pid,\"state\":\[\"offered\"\],\"offered\":$process," "$out" ||
+		die "$(cat "$out")"
+	try 0 mboxctl offer --withdraw "$name"
+	unchanged
+}
+
+test_an_offer_that_fails_says_why_and_changes_nothing()
+{
+	own -m 666
+	process sleep 1000
+	try 0 mboxctl offer "$name" "$process"
+	remember
+	try 1 as_nobody offer "$name" "$process"
+	said "$name: no right to offer it"
+	try 1 as_nobody offer --withdraw "$name"
+	said "$name: no right to offer it"
+	try 1 mboxctl offer "$name" 2147483647
+	said "$name: there is no such process"
+	unchanged
+}
+
+test_accept_takes_what_is_offered_and_leaves_an_orphan_of_that_user()
+{
+	own
+	owner=$pid
+	echo "$owner" >>"$tmp/processes"
+	try 0 mboxctl send "$name" kept
+	later 0 nobody accept "$name"
+	try 0 mboxctl offer --keep "$name" "$pid"
+	go
+	finish
+	printed "$name: it is of user nobody now, and owned by no process\n"
+	shows "$name" pid -
+	shows "$name" offered -
+	shows "$name" uid "$(id -u nobody)"
+	try 0 mboxctl show "$name"
+	grep -q "^grants: *$owner receive\$" "$out" || die "$(cat "$out")"
+	try 0 as_nobody recv -n "$name"
+	printed kept
+}
+
+test_accept_runs_a_program_that_owns_the_mailbox()
+{
+	own
+	echo "$pid" >>"$tmp/processes"
+	later 0 nobody accept "$name" -- sh -c "'"'echo "$$ $MBOX_ID"; mboxctl show "$MBOX_ID"'"'"
+	try 0 mboxctl offer "$name" "$pid"
+	accepter=$pid
+	go
+	finish
+	same "pid and id" "$accepter $box" "$(sed -n 1p "$out")"
+	same owner "$accepter" "$(awk '$1 == "pid:" { print $2 }' "$out")"
+	same user "$(id -u nobody)" "$(awk '$1 == "uid:" { print $2 }' "$out")"
+}
+
+test_an_orphan_can_be_offered_and_accepted()
+{
+	new "$name"
+	later 0 nobody accept "$name"
+	try 0 mboxctl offer "$name" "$pid"
+	shows "$name" offered "$pid"
+	try 0 mboxctl show --json "$name"
+	grep -q '"pid":0,"state":\["orphan","offered"\],' "$out" || die "$(cat "$out")"
+	go
+	finish
+	shows "$name" uid "$(id -u nobody)"
+	shows "$name" offered -
+}
+
+test_accept_of_what_is_not_offered_says_so_and_changes_nothing()
+{
+	own -m 666
+	process sleep 1000
+	try 0 mboxctl offer "$name" "$process"
+	remember
+	for user in root nobody; do
+		try 1 su -s /bin/sh "$user" -c "exec mboxctl accept $name"
+		said "$name: it is not offered to this process" "exec mboxctl accept"
+		printed ''
+	done
+	unchanged
+}
+
+test_accept_beyond_the_quota_of_the_user_exits_1_and_changes_nothing()
+{
+	own
+	echo "$pid" >>"$tmp/processes"
+	remember
+	later 1 nobody accept "$name"
+	try 0 mboxctl offer "$name" "$pid"
+	limited user_mailboxes 0 accept_beyond
+	finish
+	said "$name: a quota of its user is used up"
+	unchanged
+}
+
+accept_beyond()
+{
+	go
+	until_ended "$pid"
+}
+
+test_claim_leaves_an_orphan_of_the_claimers_user()
+{
+	try 0 as_nobody create -m 666 "$name"
+	read -r box <"$out"
+	echo "$box" >>"$tmp/boxes"
+	try 0 mboxctl send "$name" kept
+	try 0 as_nobody claim "$name"
+	printed "$name: it is of user nobody now, and owned by no process\n"
+	shows "$name" uid "$(id -u nobody)"
+	try 0 mboxctl claim "$name"
+	printed "$name: it is of user root now, and owned by no process\n"
+	shows "$name" uid 0
+	shows "$name" gid 0
+	shows "$name" pid -
+	shows "$name" msgs 1
+}
+
+test_claim_runs_a_program_that_owns_the_mailbox()
+{
+	new "$name"
+	try 0 mboxctl send "$name" one two
+	try 7 mboxctl claim "$name" -- \
+		sh -c 'echo $$; mboxctl show "$MBOX_ID"; mboxctl recv -n -l -c 2 "$MBOX_ID"; exit 7'
+	same owner "$(sed -n 1p "$out")" "$(awk '$1 == "pid:" { print $2 }' "$out")"
+	same messages 'one two' "$(tail -n 2 "$out" | tr '\n' ' ' | sed 's/ $//')"
+	shows "$name" pid -
+}
+
+test_claim_that_cannot_run_its_program_says_what_has_become_of_the_mailbox()
+{
+	try 0 as_nobody create "$name"
+	read -r box <"$out"
+	echo "$box" >>"$tmp/boxes"
+	try 127 mboxctl claim "$name" -- no-such-program
+	said "no-such-program: there is no such program"
+	printed "$name: it is of user root now, and owned by no process\n"
+	shows "$name" uid 0
+	shows "$name" pid -
+}
+
+test_claim_that_fails_says_why_and_changes_nothing()
+{
+	own -m 666
+	remember
+	try 1 mboxctl claim "$name"
+	said "$name: a process owns it"
+	printed ''
+	unchanged
+	kill "$pid"
+	finish
+	remember
+	try 1 as_nobody claim "$name" -- echo "run all the same"
+	said "$name: you are not its user, nor have CAP_IPC_OWNER"
+	printed ''
+	unchanged
+}
+
+test_a_grant_lets_a_process_of_another_user_receive_until_it_ends()
+{
+	new -m 600 "$name"
+	later 0 nobody recv -n "$name"
+	try 0 mboxctl send "$name" hello
+	try 0 mboxctl grant "$name" "$pid" receive
+	printed ''
+	try 0 mboxctl show "$name"
+	grep -q "^grants: *$pid receive\$" "$out" || die "$(cat "$out")"
+	go
+	finish
+	printed hello
+	until_shows "$name" grants -
+}
+
+test_rights_are_added_shown_and_taken_back_one_by_one()
+{
+	new "$name"
+	process sleep 1000
+	first=$process
+	process sleep 1000
+	try 0 mboxctl grant "$name" "$first" send
+	try 0 mboxctl grant "$name" "$first" manage,receive
+	try 0 mboxctl grant "$name" "$process" manage
+	try 0 mboxctl show "$name"
+	same grants "$first send,receive,manage;$process manage;" \
+		"$(sed -n 's/^grants: *//p' "$out" | sort -n | tr '\n' ';')"
+	try 0 mboxctl show --json "$name"
+	is_json "$out"
+	cp "$out" "$tmp/shown"
+	for object in "{\"pid\":$first,\"rights\":[\"send\",\"receive\",\"manage\"]}" \
+		"{\"pid\":$process,\"rights\":[\"manage\"]}"; do
+		grep -qF -- "$object" "$out" || die "no $object in $(cat "$out")"
+	done
+	try 0 mboxctl ls --json
+	is_json "$out"
+	grep -qF -- "$(cat "$tmp/shown")" "$out" || die "$(cat "$tmp/shown" "$out")"
+	try 0 mboxctl revoke "$name" "$first" send,manage
+	printed ''
+	try 0 mboxctl revoke "$name" "$process" manage
+	same grants "$first receive" "$(mboxctl show "$name" | sed -n 's/^grants: *//p')"
+}
+
+test_a_revoked_receiver_that_waits_is_told()
+{
+	new "$name"
+	later 1 nobody recv "$name"
+	try 0 mboxctl grant "$name" "$pid" receive
+	go
+	until_shows "$name" receivers 1
+	try 0 mboxctl revoke "$name" "$pid" receive
+	finish
+	said "$name: the right to do that has been taken away"
+	shows "$name" receivers 0
+}
+
+test_a_grant_or_revocation_that_fails_says_why_and_changes_nothing()
+{
+	own -m 666
+	process sleep 1000
+	try 0 mboxctl grant "$name" "$pid" receive
+	remember
+	for verb in grant revoke; do
+		try 1 as_nobody "$verb" "$name" "$pid" receive
+		said "$name: no right to manage it"
+	done
+	try 1 mboxctl grant "$name" 2147483647 send
+	said "$name: there is no such process"
+	try 1 mboxctl revoke "$name" "$process" send
+	said "$name: that process has no grant"
+	limited max_grants 1 try 1 mboxctl grant "$name" "$process" send
+	said "$name: it has as many grants as the limit allows"
+	unchanged
+}
+
+test_chmod_changes_the_mode_of_each_and_goes_on_after_an_error()
+{
+	umask 077
+	new "$name"
+	first=$box
+	new
+	try 1 mboxctl chmod 646 "$name" "$name.missing" "$box"
+	said "$name.missing: there is no such mailbox"
+	shows "$first" mode 0646
+	shows "$box" mode 0646
+	try 0 as_nobody send "$box" x
+	try 0 as_nobody recv -n "$box"
+	try 0 mboxctl chmod 0 "$box"
+	shows "$box" mode 0000
+	try 1 as_nobody send "$box" x
+}
+
+test_chmod_by_another_user_is_refused()
+{
+	new -m 666 "$name"
+	remember
+	try 1 as_nobody chmod 600 "$name"
+	said "$name: no right to change its mode"
+	unchanged
+}
+
+test_chown_takes_names_and_numbers_of_user_group_or_both()
+{
+	own
+	while read -r words uid gid; do
+		try 0 mboxctl chown "$words" "$name"
+		printed ''
+		same "uid and gid after $words" "$uid $gid" "$(field "$name" uid) $(field "$name" gid)"
+	done <<-END
+		nobody $(id -u nobody) 0
+		:nogroup $(id -u nobody) $(id -g nobody)
+		root:root 0 0
+		12345:54321 12345 54321
+		0 0 54321
+		:0 0 0
+	END
+	shows "$name" pid "$pid"
+	try 0 mboxctl chown nobody "$name"
+	try 0 as_nobody send -n "$name" x
+}
+
+test_chown_goes_on_after_an_error()
+{
+	new
+	first=$box
+	new
+	try 1 mboxctl chown nobody "$first" "$name.missing" "$box"
+	said "$name.missing: there is no such mailbox"
+	shows "$first" uid "$(id -u nobody)"
+	shows "$box" uid "$(id -u nobody)"
+}
+
+test_chown_without_privilege_is_refused_even_to_its_user()
+{
+	try 0 as_nobody create "$name"
+	read -r box <"$out"
+	echo "$box" >>"$tmp/boxes"
+	remember
+	for owner in nobody root :nogroup; do
+		try 1 as_nobody chown "$owner" "$name"
+		said "$name: that takes CAP_IPC_OWNER"
+	done
+	unchanged
+}
+
+# limit TUNABLE: what the last table says of it: used, limit, error
+limit()
+{
+	awk -v tunable="net.mbox.$1" '$NF == tunable { print $(NF - 3), $(NF - 2), $(NF - 1) }' "$out"
+}
+
+# Each is set to a value of its own, so that none is taken for another.
+test_limits_lists_every_tunable_with_its_value_and_error()
+{
+	value=80
+	for file in /proc/sys/net/mbox/*; do
+		value=$((value + 1))
+		echo "$file $(cat "$file")" >>"$tmp/before"
+		echo "net.mbox.${file##*/} $value" >>"$tmp/set"
+		echo "$value" >"$file"
+	done
+	mboxctl limits >"$out"
+	while read -r file value; do
+		echo "$value" >"$file"
+	done <"$tmp/before"
+	sed 1d "$out" | awk '{ print $NF, $(NF - 2) }' | sort >"$tmp/listed"
+	cmp "$tmp/set" "$tmp/listed" || die "$(cat "$tmp/set" "$out")"
+
+	cat >"$tmp/errors" <<-END
+		max_msgs ENOBUFS
+		max_size EINVAL
+		max_bytes ENOBUFS
+		max_grants EMLINK
+		default_share EXFULL
+		user_mailboxes EDQUOT
+		user_msgs EDQUOT
+		user_bytes EDQUOT
+		ns_mailboxes ENOSPC
+		ns_msgs ENOSPC
+		ns_bytes ENOSPC
+	END
+	sed '1d;s/net.mbox.//' "$out" | awk '{ print $NF, $(NF - 1) }' >"$tmp/listed"
+	cmp "$tmp/errors" "$tmp/listed" || die "$(cat "$out")"
+}
+
+test_limits_shows_what_is_used()
+{
+	try 0 mboxctl limits
+	boxes=$(limit ns_mailboxes | cut -d ' ' -f 1)
+	msgs=$(limit ns_msgs | cut -d ' ' -f 1)
+	bytes=$(limit ns_bytes | cut -d ' ' -f 1)
+	new
+	try 0 as_nobody create "$name"
+	echo "$name" >>"$tmp/boxes"
+	try 0 as_nobody send "$name" 1 2 3
+	try 0 mboxctl send "$name" 4
+	try 0 as_nobody limits
+	same "mailboxes of nobody" 1 "$(limit user_mailboxes | cut -d ' ' -f 1)"
+	same "messages of nobody" 3 "$(limit user_msgs | cut -d ' ' -f 1)"
+	[ "$(limit user_bytes | cut -d ' ' -f 1)" -ge 3 ] || die "$(cat "$out")"
+	grep -q '^mailboxes of user nobody ' "$out" || die "$(cat "$out")"
+	same "mailboxes of all" $((boxes + 2)) "$(limit ns_mailboxes | cut -d ' ' -f 1)"
+	same "messages of all" $((msgs + 4)) "$(limit ns_msgs | cut -d ' ' -f 1)"
+	[ "$(limit ns_bytes | cut -d ' ' -f 1)" -gt "$bytes" ] || die "$(cat "$out")"
+	same "used of a mailbox" - "$(limit max_msgs | cut -d ' ' -f 1)"
+	cp "$out" "$tmp/table"
+	try 0 mboxctl limits --user nobody
+	cmp "$tmp/table" "$out" || die "$(cat "$tmp/table" "$out")"
+	try 0 mboxctl limits --user "$(id -u nobody)"
+	cmp "$tmp/table" "$out" || die "$(cat "$out")"
+}
+
+test_limits_json_is_an_array_of_the_same()
+{
+	try 0 mboxctl limits --user nobody
+	sed 1d "$out" | awk '{ sub(/.* of user [^ ]*/, "USER&"); print $NF, $(NF - 1),
+		/^USER/ ? 65534 : "-", $(NF - 3), $(NF - 2) }' >"$tmp/table"
+	try 0 mboxctl limits --user nobody --json
+	is_json "$out"
+	sed '1d;$d' "$out" | awk -F '[:,{}"]+' '{ delete value; for (i = 2; i < NF; i += 2)
+		value[$i] = $(i + 1); print value["tunable"], value["errno"],
+		"uid" in value ? value["uid"] : "-", "used" in value ? value["used"] : "-",
+		value["limit"] }' >"$tmp/json"
+	cmp "$tmp/table" "$tmp/json" || die "$(cat "$tmp/table" "$tmp/json" "$out")"
+}
+
+test_limits_of_another_user_are_for_the_privileged()
+{
+	try 0 as_nobody limits --user nobody
+	try 1 as_nobody limits --user root
+	said "root: what another user has used is for those with CAP_SYS_RESOURCE"
+	printed ''
+}
+
+test_who_meets_a_quota_is_told_which_and_where_to_look()
+{
+	try 0 as_nobody create "$name"
+	read -r box <"$out"
+	echo "$box" >>"$tmp/boxes"
+	for words in "user_mailboxes create" "user_msgs send $name x" "user_bytes send $name x"; do
+		limited "${words%% *}" 0 try 1 as_nobody ${words#* }
+		said "a quota of its user is used up" "mboxctl limits"
+		printed ''
+	done
+	for words in "ns_mailboxes create" "ns_msgs send $name x" "ns_bytes send $name x"; do
+		limited "${words%% *}" 0 try 1 as_nobody ${words#* }
+		said "a quota of the network namespace is used up" "mboxctl limits"
+		printed ''
+	done
+	shows "$name" sent 0
+}
+
 tests=$(sed -n 's/^test_\(.*\)()$/\1/p' "$0")
 [ "$1" != -t ] || tests=$(echo "$tests" | grep -x -- "$2") || {
 	echo "# there is no test $2"
@@ -1176,16 +1981,14 @@ run_test()
 clean_up()
 {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	[ ! -e "$tmp/processes" ] || kill $(cat "$tmp/processes") 2>/dev/null
 	[ ! -s "$tmp/boxes" ] || mboxctl rm $(cat "$tmp/boxes") 2>/dev/null
 	rm -r "$tmp"
 }
 
-device_mode=$(stat -c %a /dev/mbox) || exit 1
 all=$(mktemp -d) || exit 1
-trap 'chmod "$device_mode" /dev/mbox; rm -r "$all"' EXIT
+trap 'rm -r "$all"' EXIT
 trap 'exit 1' HUP INT TERM
-# Rights to the device are not what is tested here.
-chmod 666 /dev/mbox
 
 echo TAP version 13
 echo "1..$(echo "$tests" | wc -l)"

@@ -15,20 +15,8 @@
 
 static const struct words words[] = {
 	{ EEXIST, "the name is taken" },
-	{ ENOSPC, "there are as many mailboxes as the limit allows" },
 	{ 0, NULL }
 };
-
-static int parse_mode(const char *text, uint32_t *mode)
-{
-	char *end;
-	unsigned long bits = strtoul(text, &end, 8);
-
-	if (*text < '0' || *text > '7' || *end || bits & ~0666UL)
-		return wrong_usage("-m %s: it takes octal bits of 0666", printable(text));
-	*mode = bits ? bits : MBOX_MODE_NONE;
-	return 0;
-}
 
 static const char *label(const char *name)
 {
@@ -71,18 +59,32 @@ static int refused(const char *name, const struct mbox_attr *attr)
 	return explain(name, attr, &info);
 }
 
-static int report(int fd, bool json)
+static void report(const struct mbox_stat *stat, bool json)
+{
+	static const struct granted none;
+
+	if (json)
+		json_stat(stat, &none);
+	else
+		printf("%" PRIu64, (uint64_t)stat->id);
+	putchar('\n');
+}
+
+/* A mailbox whose program cannot be run is not left behind. */
+static int finish(int fd, bool json, char **program)
 {
 	struct mbox_stat stat;
+	int code = DONE;
 
 	if (mbox_getstat(fd, &stat))
-		return fail(NULL, "%s", label(NULL));
-	if (json)
-		json_stat(&stat);
-	else
-		printf("%" PRIu64, (uint64_t)stat.id);
-	putchar('\n');
-	return DONE;
+		return fail(words, "%s", label(NULL));
+	if (program) {
+		code = run_program(program, stat.id);
+		mbox_delete(fd);
+	} else {
+		report(&stat, json);
+	}
+	return code;
 }
 
 struct creating {
@@ -90,6 +92,7 @@ struct creating {
 	/* The bit of the last option that has one. */
 	int kind;
 	bool json;
+	char **program;
 };
 
 static bool says_unbounded(const char *text)
@@ -128,6 +131,23 @@ static int parse_largest(const char *text, struct mbox_attr *attr)
 	return code;
 }
 
+static int parse_bits(const char *text, struct mbox_attr *attr)
+{
+	int code = parse_mode("-m", text, &attr->mode);
+
+	attr->mode = attr->mode ?: MBOX_MODE_NONE;
+	return code;
+}
+
+static int parse_share(const char *text, struct mbox_attr *attr)
+{
+	uint64_t number = 0;
+	int code = parse_number("--share", text, 1, 100, &number);
+
+	attr->share = number;
+	return code;
+}
+
 static int take(int option, void *data)
 {
 	struct creating *creating = data;
@@ -135,13 +155,15 @@ static int take(int option, void *data)
 
 	switch (option) {
 	case 'm':
-		return parse_mode(optarg, &attr->mode);
+		return parse_bits(optarg, attr);
 	case 'c':
 		return parse_msgs(optarg, &attr->max_msgs);
 	case 's':
 		return parse_largest(optarg, attr);
 	case 'b':
 		return parse_bytes(optarg, &attr->max_bytes);
+	case 'h':
+		return parse_share(optarg, attr);
 	case 'j':
 		creating->json = true;
 		return 0;
@@ -156,6 +178,28 @@ static bool has_both(const struct mbox_attr *attr, uint32_t pair)
 	return (attr->flags & pair) == pair;
 }
 
+static int check_process_owned(const struct creating *creating)
+{
+	uint32_t mode = creating->attr.mode & ~MBOX_MODE_NONE;
+
+	if (!creating->program)
+		return wrong_usage("--process-owned takes a PROGRAM, which is the owner");
+	if (mode & ~0222)
+		return wrong_usage("--process-owned takes -m with bits of 0222 only");
+	return 0;
+}
+
+static int check_program(const struct creating *creating)
+{
+	if (creating->program && !*creating->program)
+		return wrong_usage("which program, behind \"--\"?");
+	if (creating->program && creating->json)
+		return wrong_usage("--json and a PROGRAM exclude each other");
+	if (creating->attr.flags & MBOX_PROCESS)
+		return check_process_owned(creating);
+	return 0;
+}
+
 static int check_options(const struct mbox_attr *attr)
 {
 	if (has_both(attr, MBOX_BY_TAG | MBOX_BY_SENDER))
@@ -166,6 +210,8 @@ static int check_options(const struct mbox_attr *attr)
 		return wrong_usage("--rendezvous and --reserve exclude each other");
 	if (attr->flags & MBOX_RENDEZVOUS && (attr->max_msgs || attr->max_bytes))
 		return wrong_usage("--rendezvous holds nothing, so it takes neither -c nor -b");
+	if (attr->flags & MBOX_RENDEZVOUS && attr->share)
+		return wrong_usage("--rendezvous holds nothing, so there is nothing to --share");
 	if (attr->flags & MBOX_RESERVE && attr->max_bytes)
 		return wrong_usage("--reserve takes -c and -s, but not -b");
 	if (attr->flags & MBOX_RESERVE && attr->max_msgs == MBOX_UNBOUNDED)
@@ -173,24 +219,40 @@ static int check_options(const struct mbox_attr *attr)
 	return 0;
 }
 
-/* What the library would do, so that explain() can speak of it. */
+/*
+ * What the library would do, so that explain() can speak of it. But mboxctl ends at
+ * once, and so do most programs that a shell starts, so it is the user who is to
+ * have the rights.
+ */
 static void set_defaults(struct mbox_attr *attr)
 {
+	if (!attr->mode)
+		attr->mode = attr->flags & MBOX_PROCESS ? 0200 : 0600;
 	if (!attr->max_msgs && !(attr->flags & MBOX_RENDEZVOUS))
 		attr->max_msgs = 64;
 	if (!attr->max_size && !(attr->flags & MBOX_EMPTY_ONLY))
 		attr->max_size = 4096;
 }
 
+/* The mode is what the user says, as with mkfifo -m; the umask is the program's. */
+static int create(const char *name, const struct mbox_attr *attr)
+{
+	mode_t mask = umask(0);
+	int fd = mbox_create(name, attr, O_CLOEXEC);
+
+	umask(mask);
+	return fd;
+}
+
 int cmd_create(int argc, char **argv)
 {
-	/* This process ends at once, so it is its user who must have the rights. */
-	struct creating creating = { .attr.mode = 0600 };
+	struct creating creating = { .program = cut_program(&argc, argv) };
 	const struct option options[] = {
 		{ "mode", required_argument, NULL, 'm' },
 		{ "max-msgs", required_argument, NULL, 'c' },
 		{ "max-size", required_argument, NULL, 's' },
 		{ "max-bytes", required_argument, NULL, 'b' },
+		{ "share", required_argument, NULL, 'h' },
 		{ "rendezvous", no_argument, &creating.kind, MBOX_RENDEZVOUS },
 		{ "reserve", no_argument, &creating.kind, MBOX_RESERVE },
 		{ "fixed", no_argument, &creating.kind, MBOX_FIXED },
@@ -198,6 +260,7 @@ int cmd_create(int argc, char **argv)
 		{ "by-sender", no_argument, &creating.kind, MBOX_BY_SENDER },
 		{ "single", no_argument, &creating.kind, MBOX_SINGLE },
 		{ "pair", no_argument, &creating.kind, MBOX_PAIR },
+		{ "process-owned", no_argument, &creating.kind, MBOX_PROCESS },
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -207,6 +270,8 @@ int cmd_create(int argc, char **argv)
 	code = parse_options(argc, argv, "m:c:s:b:", options, take, &creating);
 	if (!code)
 		code = check_options(&creating.attr);
+	if (!code)
+		code = check_program(&creating);
 	if (code)
 		return code;
 	if (argc > optind + 1)
@@ -214,10 +279,8 @@ int cmd_create(int argc, char **argv)
 	name = argv[optind];
 	set_defaults(&creating.attr);
 
-	/* The mode is what the user says, as with mkfifo -m. */
-	umask(0);
-	fd = mbox_create(name, &creating.attr, O_CLOEXEC);
+	fd = create(name, &creating.attr);
 	if (fd < 0)
 		return refused(name, &creating.attr);
-	return report(fd, creating.json);
+	return finish(fd, creating.json, creating.program);
 }

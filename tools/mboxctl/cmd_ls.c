@@ -3,6 +3,7 @@
  * mboxctl ls: the mailboxes, a line each.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,16 +53,6 @@ static const char *in_units(uint64_t bytes, char text[UNITS_SIZE])
 	return text;
 }
 
-static void write_owner(char cell[CELL_SIZE], uint32_t uid)
-{
-	const char *name = user_name(uid);
-
-	if (name)
-		snprintf(cell, CELL_SIZE, "%s", name);
-	else
-		snprintf(cell, CELL_SIZE, "%" PRIu32, uid);
-}
-
 static void write_waiting(char cell[CELL_SIZE], const struct mbox_stat *stat)
 {
 	int len = 0;
@@ -108,10 +99,10 @@ static void write_cell(char cell[CELL_SIZE], const struct mbox_stat *stat, enum 
 		shown_mode(stat->mode, cell);
 		break;
 	case OWNER:
-		write_owner(cell, stat->uid);
+		snprintf(cell, CELL_SIZE, "%s", shown_user(stat->uid));
 		break;
 	case PID:
-		snprintf(cell, CELL_SIZE, stat->pid ? "%" PRId32 : "-", stat->pid);
+		shown_pid(stat->pid, !(stat->state & MBOX_STATE_ORPHAN), cell);
 		break;
 	case MSGS:
 		write_msgs(cell, stat);
@@ -173,11 +164,29 @@ static void print_table(const struct list *list)
 	}
 }
 
+/* Few mailboxes have any; one that is gone meanwhile has none. */
+static void find_granted(const struct mbox_stat *stat, struct granted *granted)
+{
+	int fd;
+
+	granted->count = 0;
+	if (!stat->grants)
+		return;
+	fd = mbox_open_id(stat->id, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	read_granted(fd, granted);
+	close(fd);
+}
+
 static void print_json(const struct list *list)
 {
+	struct granted granted;
+
 	for (size_t i = 0; i < list->count; i++) {
 		fputs(i ? ",\n" : "[\n", stdout);
-		json_stat(&list->stats[i]);
+		find_granted(&list->stats[i], &granted);
+		json_stat(&list->stats[i], &granted);
 	}
 	puts(list->count ? "\n]" : "[]");
 }

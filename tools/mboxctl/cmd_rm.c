@@ -3,8 +3,6 @@
  * mboxctl rm: the end of mailboxes.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "mboxctl.h"
 
@@ -13,17 +11,10 @@ static const struct words words[] = {
 	{ 0, NULL }
 };
 
-static int delete_box(const char *box)
+static int delete_box(int fd, const void *data)
 {
-	int code = DONE;
-	int fd = open_box(box, O_RDONLY, words);
-
-	if (fd < 0)
-		return -fd;
-	if (mbox_delete(fd))
-		code = fail(words, "%s", printable(box));
-	close(fd);
-	return code;
+	(void)data;
+	return mbox_delete(fd);
 }
 
 int cmd_rm(int argc, char **argv)
@@ -31,18 +22,12 @@ int cmd_rm(int argc, char **argv)
 	static const struct option options[] = {
 		{ NULL, 0, NULL, 0 }
 	};
-	int code, result = DONE;
+	int code;
 
 	code = parse_options(argc, argv, "", options, NULL, NULL);
 	if (code)
 		return code;
 	if (optind == argc)
 		return wrong_usage("which mailboxes?");
-
-	for (; optind < argc; optind++) {
-		code = delete_box(argv[optind]);
-		if (code)
-			result = code;
-	}
-	return result;
+	return do_with_boxes(argv + optind, words, delete_box, NULL);
 }

@@ -26,7 +26,7 @@ struct sending {
 	bool lines;
 	struct patience patience;
 	struct progress progress;
-	struct words words[7];
+	struct words words[8];
 };
 
 /* Grows with what is read, whatever the mailbox would allow. */
@@ -48,6 +48,7 @@ static void choose_words(struct sending *sending, const struct mbox_stat *stat)
 		{ EMSGSIZE, fixed ? "the message is not exactly as large as its max_size"
 				  : "the message is larger than its max_size" },
 		{ EPERM, "another process has the sending end" },
+		{ EXFULL, "your messages take up the share of it that one user may have" },
 		{ ENOBUFS, "it holds as much as the limits of the system allow" },
 		{ 0, NULL }
 	};

@@ -40,28 +40,54 @@ static void print_mode(uint32_t mode)
 	printf("%04" PRIo32 " (%s)\n", mode, letters);
 }
 
-static void print_kind(uint64_t kind)
+static void print_bits(const struct bit *names, uint64_t set, char between)
 {
-	const char *name = take_kind(&kind);
+	const char *name = take_bit(names, &set);
 
-	print_key("kind");
 	fputs(name ?: "-", stdout);
-	while (name && (name = take_kind(&kind)))
-		printf(" %s", name);
+	while (name && (name = take_bit(names, &set)))
+		printf("%c%s", between, name);
 	putchar('\n');
+}
+
+static void print_process(const char *key, pid_t pid, bool exists, const char *remark)
+{
+	char text[PID_SIZE];
+
+	shown_pid(pid, exists, text);
+	print_key(key);
+	printf("%s%s\n", text, remark);
+}
+
+/* Rights are written as the command grant takes them. */
+static void print_grants(const struct granted *granted)
+{
+	char text[PID_SIZE];
+
+	for (unsigned int i = 0; i < granted->count; i++) {
+		shown_pid(granted->list[i].pid, true, text);
+		print_key("grants");
+		printf("%s ", text);
+		print_bits(rights, granted->list[i].rights, ',');
+	}
+	if (!granted->count) {
+		print_key("grants");
+		puts("-");
+	}
 }
 
 static void print_number(const struct number *number)
 {
 	print_key(number->key);
-	if (is_unbounded(number))
-		puts("unbounded");
+	if (number->instead)
+		puts(number->instead);
 	else
 		printf("%" PRIu64 "\n", number->value);
 }
 
-static void print_stat(const struct mbox_stat *stat)
+static void print_stat(const struct mbox_stat *stat, const struct granted *granted)
 {
+	bool orphan = stat->state & MBOX_STATE_ORPHAN;
 	struct number numbers[NUMBERS];
 
 	print_key("id");
@@ -71,17 +97,20 @@ static void print_stat(const struct mbox_stat *stat)
 	print_mode(stat->mode);
 	print_owner("uid", stat->uid, user_name(stat->uid));
 	print_owner("gid", stat->gid, group_name(stat->gid));
-	print_key("pid");
-	printf(stat->pid ? "%" PRId32 "\n" : "-\n", stat->pid);
+	print_process("pid", stat->pid, !orphan, orphan ? " (orphan)" : "");
+	print_process("offered", stat->offered, stat->state & MBOX_STATE_OFFERED, "");
+	print_grants(granted);
+	print_key("kind");
+	print_bits(kinds, stat->kind, ' ');
 
 	numbers_of(stat, numbers);
-	print_kind(stat->kind);
 	for (int i = 0; i < NUMBERS; i++)
 		print_number(&numbers[i]);
 }
 
 int cmd_show(int argc, char **argv)
 {
+	struct granted granted;
 	struct mbox_stat stat;
 	bool json = false;
 	int code, fd;
@@ -97,13 +126,14 @@ int cmd_show(int argc, char **argv)
 		return -fd;
 	if (mbox_getstat(fd, &stat))
 		return fail(words, "%s", printable(argv[optind]));
+	read_granted(fd, &granted);
 	close(fd);
 
 	if (!json) {
-		print_stat(&stat);
+		print_stat(&stat, &granted);
 		return DONE;
 	}
-	json_stat(&stat);
+	json_stat(&stat, &granted);
 	putchar('\n');
 	return DONE;
 }

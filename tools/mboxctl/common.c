@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What the commands have in common before they do their work: saying what is
- * wrong, reading arguments, opening a mailbox.
+ * wrong, reading arguments.
  */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mboxctl.h"
 
@@ -53,11 +54,21 @@ static const char *find_words(const struct words *words, int error)
 static const char *meaning(const struct words *words, int error)
 {
 	static const struct words general[] = {
-		{ ENOENT, "there is no such mailbox" },
+		{ EDQUOT, "a quota of its user is used up; \"mboxctl limits\" shows it" },
 		{ EIDRM, "the mailbox is gone" },
+		{ EKEYREVOKED, "the right to do that has been taken away" },
+		{ EMLINK, "it has as many grants as the limit allows" },
+		{ ENOENT, "there is no such mailbox" },
+		{ ENOSPC, "a quota of the network namespace is used up; "
+			  "\"mboxctl limits\" shows it" },
+		{ EOPNOTSUPP, "it is process-owned: nothing of it can be passed on" },
+		{ ESRCH, "there is no such process" },
 		{ 0, NULL }
 	};
-	const char *text = find_words(words, error) ?: find_words(general, error);
+	const char *text = find_words(words, error);
+
+	if (!text && words)
+		text = find_words(general, error);
 
 	return text ?: strerror(error);
 }
@@ -126,8 +137,7 @@ int parse_json_option(int argc, char **argv, bool *json)
 	return parse_options(argc, argv, "", options, take_json, json);
 }
 
-/* Reads the digits at *@text and moves it behind them; no digit is no number. */
-static bool read_digits(const char **text, uint64_t *number)
+bool read_digits(const char **text, uint64_t *number)
 {
 	const char *at = *text;
 
@@ -211,60 +221,55 @@ int parse_timeout(const char *seconds, struct patience *patience)
 	return code;
 }
 
-bool device_failed(int oflag)
+int parse_mode(const char *option, const char *text, uint32_t *mode)
 {
-	static const struct words words[] = {
-		{ ENOENT, "it does not exist; is the module loaded?" },
-		{ ENODEV, "nobody serves it; is the module loaded?" },
-		{ ENXIO, "nobody serves it; is the module loaded?" },
-		{ 0, NULL }
-	};
-	int error = errno;
-	int fd = open(MBOX_DEVICE, oflag | O_CLOEXEC);
+	char *end;
+	unsigned long bits = strtoul(text, &end, 8);
 
-	if (fd < 0) {
-		fail(words, MBOX_DEVICE);
-		return true;
-	}
-	close(fd);
-	errno = error;
-	return false;
+	if (*text < '0' || *text > '7' || *end || bits & ~0666UL)
+		return wrong_usage("%s %s: it takes octal bits of 0666", option, printable(text));
+	*mode = bits;
+	return 0;
 }
 
-/* Names never begin with a digit, ids always do. */
-static int bind_box(const char *box, int oflag)
+int parse_pid(const char *text, pid_t *pid)
 {
-	uint64_t id;
+	uint64_t number = 0;
+	int code = parse_number("pid", text, 1, INT32_MAX, &number);
 
-	if (!isdigit((unsigned char)*box))
-		return mbox_open(box, oflag);
-	if (!read_digits(&box, &id) || *box) {
-		errno = EINVAL;
-		return -1;
-	}
-	return mbox_open_id(id, oflag);
+	*pid = number;
+	return code;
 }
 
-int open_box(const char *box, int oflag, const struct words *words)
+/* The last number means "none" to the kernel. */
+static bool read_id(const char *text, uint32_t *id)
 {
-	int fd = bind_box(box, oflag | O_CLOEXEC);
+	uint64_t number;
 
-	if (fd >= 0)
-		return fd;
-	if (errno == EINVAL || errno == ENAMETOOLONG)
-		return -wrong_usage("%s: neither a name nor an id", printable(box));
-	if (!device_failed(oflag))
-		fail(words, "%s", printable(box));
-	return -FAILED;
+	if (!read_digits(&text, &number) || *text || number >= UINT32_MAX)
+		return false;
+	*id = number;
+	return true;
 }
 
-int open_device(void)
+int parse_user(const char *text, uint32_t *uid)
 {
-	int fd = mbox_device();
+	const struct passwd *user = getpwnam(text);
 
-	if (fd >= 0)
-		return fd;
-	if (!device_failed(O_RDONLY))
-		fail(NULL, MBOX_DEVICE);
-	return -FAILED;
+	if (user)
+		*uid = user->pw_uid;
+	else if (!read_id(text, uid))
+		return wrong_usage("%s: there is no such user", printable(text));
+	return 0;
+}
+
+int parse_group(const char *text, uint32_t *gid)
+{
+	const struct group *group = getgrnam(text);
+
+	if (group)
+		*gid = group->gr_gid;
+	else if (!read_id(text, gid))
+		return wrong_usage("%s: there is no such group", printable(text));
+	return 0;
 }

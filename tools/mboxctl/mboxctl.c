@@ -16,14 +16,17 @@
 static int cmd_help(int argc, char **argv);
 
 static const struct command commands[] = {
-	{ "create", "[-m MODE] [-c MSGS] [-s SIZE] [-b BYTES]\n"
+	{ "create", "[-m MODE] [-c MSGS] [-s SIZE] [-b BYTES] [--share PERCENT]\n"
 	  "           [--rendezvous | --reserve] [--fixed] [--by-tag | --by-sender]\n"
-	  "           [--single | --pair] [--json] [NAME]", cmd_create,
+	  "           [--single | --pair] [--json] [NAME]\n"
+	  "       mboxctl create [OPTION...] [--process-owned] [NAME] -- PROGRAM [ARG...]",
+	  cmd_create,
 	  "make a mailbox, print its id\n"
 	  "  -m, --mode MODE        who may receive (r) and send (w), octal [0600]\n"
 	  "  -c, --max-msgs MSGS    capacity in messages, or \"unbounded\" [64]\n"
 	  "  -s, --max-size SIZE    largest message in bytes [4K]\n"
 	  "  -b, --max-bytes BYTES  capacity in bytes, or \"unbounded\" [MSGS times SIZE]\n"
+	  "      --share PERCENT    what the messages of one user may take up [see limits]\n"
 	  "      --rendezvous       hold nothing: sender and receiver meet\n"
 	  "      --reserve          set memory for MSGS times SIZE bytes aside\n"
 	  "      --fixed            each message has exactly SIZE bytes\n"
@@ -31,7 +34,9 @@ static const struct command commands[] = {
 	  "      --by-sender        recv can pick messages by --from\n"
 	  "      --single           one process receives at a time, the others wait\n"
 	  "      --pair             for one sending and one receiving process\n"
-	  "      --json             print all its attributes as a JSON object\n" },
+	  "      --process-owned    PROGRAM alone receives; gone when it ends\n"
+	  "      --json             print all its attributes as a JSON object\n"
+	  "PROGRAM owns the mailbox; its environment has the id as MBOX_ID.\n" },
 	{ "send", "[OPTION...] BOX MESSAGE...\n"
 	  "       mboxctl send [OPTION...] [-l] BOX", cmd_send,
 	  "send arguments, or standard input, to a mailbox\n"
@@ -62,6 +67,34 @@ static const struct command commands[] = {
 	{ "show", "[--json] BOX", cmd_show,
 	  "show the attributes and counters of a mailbox\n"
 	  "      --json             as a JSON object\n" },
+	{ "transfer", "[--keep] BOX PID", cmd_transfer,
+	  "make a process that you may signal the owner\n"
+	  "      --keep             the former owner may still receive\n" },
+	{ "offer", "[--keep] BOX PID\n"
+	  "       mboxctl offer --withdraw BOX", cmd_offer,
+	  "offer the ownership to a process\n"
+	  "      --keep             the former owner may still receive\n"
+	  "      --withdraw         take the offer back\n" },
+	{ "accept", "BOX [-- PROGRAM [ARG...]]", cmd_accept,
+	  "take what is offered to this process, and run PROGRAM in it\n"
+	  "Without PROGRAM, no process owns the mailbox afterwards. The environment of\n"
+	  "PROGRAM has the id as MBOX_ID.\n" },
+	{ "claim", "BOX [-- PROGRAM [ARG...]]", cmd_claim,
+	  "own a mailbox whose owner has ended, and run PROGRAM\n"
+	  "Without PROGRAM, no process owns the mailbox afterwards. The environment of\n"
+	  "PROGRAM has the id as MBOX_ID.\n" },
+	{ "grant", "BOX PID RIGHT[,RIGHT...]", cmd_grant,
+	  "give a process the right to send, receive or manage\n" },
+	{ "revoke", "BOX PID RIGHT[,RIGHT...]", cmd_revoke,
+	  "take back what was granted to a process\n" },
+	{ "chmod", "MODE BOX...", cmd_chmod,
+	  "change who may receive (r) and send (w), in octal\n" },
+	{ "chown", "[USER][:GROUP] BOX...", cmd_chown,
+	  "change the user and the group of mailboxes\n" },
+	{ "limits", "[--user USER] [--json]", cmd_limits,
+	  "show every limit and what is used of it\n"
+	  "      --user USER        of that user, instead of yours\n"
+	  "      --json             as an array of JSON objects\n" },
 	{ "rm", "BOX...", cmd_rm,
 	  "delete mailboxes\n" },
 	{ "help", "[COMMAND]", cmd_help,
@@ -85,7 +118,7 @@ static int help_all(void)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		const char *help = commands[i].help;
 
-		printf("  %-8s%.*s\n", commands[i].name, (int)strcspn(help, "\n"), help);
+		printf("  %-9s%.*s\n", commands[i].name, (int)strcspn(help, "\n"), help);
 	}
 	puts("\nWithout a command: ls. BOX is the name or the id of a mailbox.\n"
 	     "\"mboxctl help COMMAND\" tells more, mboxctl(1) all.");

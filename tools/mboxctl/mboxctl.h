@@ -17,6 +17,9 @@ enum {
 	WRONG_USAGE,
 	WOULD_WAIT,
 	TIMED_OUT,
+	/* As shells have it for a program that they cannot start, or not find. */
+	NOT_EXECUTED = 126,
+	NOT_FOUND = 127,
 };
 
 struct command {
@@ -35,6 +38,15 @@ int cmd_send(int argc, char **argv);
 int cmd_recv(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_show(int argc, char **argv);
+int cmd_transfer(int argc, char **argv);
+int cmd_offer(int argc, char **argv);
+int cmd_accept(int argc, char **argv);
+int cmd_claim(int argc, char **argv);
+int cmd_grant(int argc, char **argv);
+int cmd_revoke(int argc, char **argv);
+int cmd_chmod(int argc, char **argv);
+int cmd_chown(int argc, char **argv);
+int cmd_limits(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 
 /*
@@ -51,7 +63,10 @@ struct words {
 	const char *text;
 };
 
-/* Says what failed and what errno means, in @words if they know it. */
+/*
+ * Says what failed and what errno means: in @words, if they know it, else as all
+ * mailboxes have it. NULL: what failed is no mailbox.
+ */
 int fail(const struct words *words, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -77,6 +92,9 @@ int parse_options(int argc, char **argv, const char *shorts, const struct option
 /* For commands whose only option is --json. */
 int parse_json_option(int argc, char **argv, bool *json);
 
+/* Reads the digits at *@text and moves it behind them; no digit is no number. */
+bool read_digits(const char **text, uint64_t *number);
+
 int parse_number(const char *option, const char *text, uint64_t least,
 		 uint64_t most, uint64_t *number);
 /* With K, M or G behind it. */
@@ -94,12 +112,48 @@ struct patience {
 
 int parse_timeout(const char *seconds, struct patience *patience);
 
+/* Mode bits, in octal. */
+int parse_mode(const char *option, const char *text, uint32_t *mode);
+int parse_pid(const char *text, pid_t *pid);
+/* A name or a number. */
+int parse_user(const char *text, uint32_t *uid);
+int parse_group(const char *text, uint32_t *gid);
+
+/*
+ * Mailboxes (box.c)
+ */
+
+/* Whether errno came from opening /dev/mbox itself; then it has been said. */
+bool device_failed(int oflag);
+
 /* A descriptor, or the exit code, negative. */
 int open_box(const char *box, int oflag, const struct words *words);
 int open_device(void);
 
-/* Whether errno came from opening /dev/mbox itself; then it has been said. */
-bool device_failed(int oflag);
+/*
+ * Does one thing with a mailbox, or with each of those up to NULL, going on after
+ * an error. Returns the exit code, once it has been said what failed.
+ */
+int do_with_box(const char *box, const struct words *words,
+		int (*deed)(int fd, const void *data), const void *data);
+int do_with_boxes(char **boxes, const struct words *words,
+		  int (*deed)(int fd, const void *data), const void *data);
+
+/* Who was granted what; of what cannot be read, nothing. */
+struct granted {
+	unsigned int count;
+	struct mbox_granted list[MBOX_GRANTS_MAX];
+};
+void read_granted(int fd, struct granted *granted);
+
+/*
+ * A program in the place of mboxctl, so that the owner stays (program.c)
+ */
+
+/* Cuts the arguments at "--"; what is behind it, or NULL. */
+char **cut_program(int *argc, char **argv);
+/* With MBOX_ID in the environment. Returns if it fails, the exit code. */
+int run_program(char **program, uint64_t id);
 
 /*
  * Output (output.c)
@@ -120,26 +174,41 @@ const char *shown_name(const struct mbox_stat *stat);
 const char *user_name(uint32_t uid);
 const char *group_name(uint32_t gid);
 
+/* The name of a user or, if there is none, the number. */
+const char *shown_user(uint32_t uid);
+
+/* A pid, "-" if there is no process, "?" if it cannot be seen. */
+#define PID_SIZE	12
+void shown_pid(pid_t pid, bool exists, char text[PID_SIZE]);
+
 /* "rw-r-----" */
 #define MODE_SIZE	10
 void shown_mode(uint32_t mode, char text[MODE_SIZE]);
 
+/* Words for the bits of a set; a table of them ends with no name. */
+struct bit {
+	uint64_t bit;
+	const char *name;
+};
+extern const struct bit kinds[];
+extern const struct bit states[];
+extern const struct bit rights[];
+
 /*
- * Takes the lowest bit from @kind and returns its name, as the options of create
- * call it; NULL if there is none left. Holds until the next call.
+ * Takes the lowest bit from @set and returns its name, NULL if there is none left.
+ * Holds until the next call.
  */
-const char *take_kind(uint64_t *kind);
+const char *take_bit(const struct bit *names, uint64_t *set);
 
 /* The plain numbers of a mailbox, in the order in which they are shown. */
-#define NUMBERS	12
+#define NUMBERS	15
 struct number {
 	const char *key;
 	uint64_t value;
-	/* The value that means "unbounded", 0 if none does. */
-	uint64_t unbounded;
+	/* What there is instead of the number, or NULL. */
+	const char *instead;
 };
 void numbers_of(const struct mbox_stat *stat, struct number numbers[NUMBERS]);
-bool is_unbounded(const struct number *number);
 
 /* A JSON object on standard output. */
 struct json {
@@ -149,11 +218,14 @@ struct json {
 void json_begin(struct json *json);
 void json_end(void);
 void json_number(struct json *json, const char *key, uint64_t number);
+void json_null(struct json *json, const char *key);
+/* An array of the words of a set. */
+void json_bits(struct json *json, const char *key, const struct bit *names, uint64_t set);
 /* As @key if it is UTF-8 without NUL, else in base64 as @key64. */
 void json_bytes(struct json *json, const char *key, const char *key64,
 		const void *bytes, size_t len);
 
 /* A mailbox as a JSON object, with the members of struct mbox_stat for keys. */
-void json_stat(const struct mbox_stat *stat);
+void json_stat(const struct mbox_stat *stat, const struct granted *granted);
 
 #endif /* MBOXCTL_H */

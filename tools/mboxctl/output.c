@@ -75,6 +75,25 @@ const char *group_name(uint32_t gid)
 	return group ? printable(group->gr_name) : NULL;
 }
 
+const char *shown_user(uint32_t uid)
+{
+	static char number[16];
+	const char *name = user_name(uid);
+
+	if (name)
+		return name;
+	snprintf(number, sizeof(number), "%" PRIu32, uid);
+	return number;
+}
+
+void shown_pid(pid_t pid, bool exists, char text[PID_SIZE])
+{
+	if (pid)
+		snprintf(text, PID_SIZE, "%" PRId32, pid);
+	else
+		strcpy(text, exists ? "?" : "-");
+}
+
 void shown_mode(uint32_t mode, char text[MODE_SIZE])
 {
 	static const char letters[] = "rwxrwxrwx";
@@ -84,55 +103,71 @@ void shown_mode(uint32_t mode, char text[MODE_SIZE])
 	text[MODE_SIZE - 1] = '\0';
 }
 
-const char *take_kind(uint64_t *kind)
+/* As the options of create call them. */
+const struct bit kinds[] = {
+	{ MBOX_CREATE_FIXED, "fixed" },
+	{ MBOX_CREATE_RESERVE, "reserve" },
+	{ MBOX_CREATE_BY_TAG, "by-tag" },
+	{ MBOX_CREATE_BY_SENDER, "by-sender" },
+	{ MBOX_CREATE_SINGLE, "single" },
+	{ MBOX_CREATE_PAIR, "pair" },
+	{ MBOX_CREATE_PROCESS, "process-owned" },
+	{ 0, NULL }
+};
+
+const struct bit states[] = {
+	{ MBOX_STATE_ORPHAN, "orphan" },
+	{ MBOX_STATE_OFFERED, "offered" },
+	{ 0, NULL }
+};
+
+const struct bit rights[] = {
+	{ MBOX_RIGHT_SEND, "send" },
+	{ MBOX_RIGHT_RECV, "receive" },
+	{ MBOX_RIGHT_MANAGE, "manage" },
+	{ 0, NULL }
+};
+
+const char *take_bit(const struct bit *names, uint64_t *set)
 {
-	static const struct {
-		uint64_t bit;
-		const char *name;
-	} kinds[] = {
-		{ MBOX_CREATE_FIXED, "fixed" },
-		{ MBOX_CREATE_RESERVE, "reserve" },
-		{ MBOX_CREATE_BY_TAG, "by-tag" },
-		{ MBOX_CREATE_BY_SENDER, "by-sender" },
-		{ MBOX_CREATE_SINGLE, "single" },
-		{ MBOX_CREATE_PAIR, "pair" },
-	};
 	static char unknown[24];
-	uint64_t bit = *kind & -*kind;
+	uint64_t bit = *set & -*set;
 
 	if (!bit)
 		return NULL;
-	*kind &= ~bit;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (kinds[i].bit == bit)
-			return kinds[i].name;
+	*set &= ~bit;
+	for (; names->name; names++)
+		if (names->bit == bit)
+			return names->name;
 	snprintf(unknown, sizeof(unknown), "0x%" PRIx64, bit);
 	return unknown;
 }
 
+/* A user's messages are counted only where they are held to a share. */
 void numbers_of(const struct mbox_stat *stat, struct number numbers[NUMBERS])
 {
+	const char *no_msgs = stat->max_msgs == MBOX_UNBOUNDED ? "unbounded" : NULL;
+	const char *no_bytes = stat->max_bytes == MBOX_UNBOUNDED_BYTES ? "unbounded" : NULL;
+	const char *no_count = stat->share < 100 ? NULL : "-";
 	const struct number all[NUMBERS] = {
-		{ "max_msgs", stat->max_msgs, MBOX_UNBOUNDED },
-		{ "max_size", stat->max_size, 0 },
-		{ "max_bytes", stat->max_bytes, MBOX_UNBOUNDED_BYTES },
-		{ "msgs", stat->msgs, 0 },
-		{ "msgs_high", stat->msgs_high, 0 },
-		{ "bytes", stat->bytes, 0 },
-		{ "bytes_high", stat->bytes_high, 0 },
-		{ "senders", stat->senders, 0 },
-		{ "receivers", stat->receivers, 0 },
-		{ "sent", stat->sent, 0 },
-		{ "received", stat->received, 0 },
-		{ "expired", stat->expired, 0 },
+		{ "max_msgs", stat->max_msgs, no_msgs },
+		{ "max_size", stat->max_size, NULL },
+		{ "max_bytes", stat->max_bytes, no_bytes },
+		{ "share", stat->share, NULL },
+		{ "msgs", stat->msgs, NULL },
+		{ "msgs_high", stat->msgs_high, NULL },
+		{ "bytes", stat->bytes, NULL },
+		{ "bytes_high", stat->bytes_high, NULL },
+		{ "user_msgs", stat->user_msgs, no_count },
+		{ "user_bytes", stat->user_bytes, no_count },
+		{ "senders", stat->senders, NULL },
+		{ "receivers", stat->receivers, NULL },
+		{ "sent", stat->sent, NULL },
+		{ "received", stat->received, NULL },
+		{ "expired", stat->expired, NULL },
 	};
 
 	memcpy(numbers, all, sizeof(all));
-}
-
-bool is_unbounded(const struct number *number)
-{
-	return number->unbounded && number->value == number->unbounded;
 }
 
 /* The length of the UTF-8 character at @text, 0 if there is none. */
@@ -247,6 +282,27 @@ void json_number(struct json *json, const char *key, uint64_t number)
 	printf("%" PRIu64, number);
 }
 
+void json_null(struct json *json, const char *key)
+{
+	write_key(json, key);
+	fputs("null", stdout);
+}
+
+void json_bits(struct json *json, const char *key, const struct bit *names, uint64_t set)
+{
+	const char *name = take_bit(names, &set);
+
+	write_key(json, key);
+	putchar('[');
+	while (name) {
+		printf("\"%s\"", name);
+		name = take_bit(names, &set);
+		if (name)
+			putchar(',');
+	}
+	putchar(']');
+}
+
 void json_bytes(struct json *json, const char *key, const char *key64,
 		const void *bytes, size_t len)
 {
@@ -260,12 +316,10 @@ void json_bytes(struct json *json, const char *key, const char *key64,
 
 static void json_name(struct json *json, const char *name)
 {
-	if (*name) {
+	if (*name)
 		json_bytes(json, "name", "name_base64", name, strlen(name));
-		return;
-	}
-	write_key(json, "name");
-	fputs("null", stdout);
+	else
+		json_null(json, "name");
 }
 
 static void json_mode(struct json *json, uint32_t mode)
@@ -274,33 +328,24 @@ static void json_mode(struct json *json, uint32_t mode)
 	printf("\"%04o\"", mode);
 }
 
-static void json_kind(struct json *json, uint64_t kind)
+static void json_grants(struct json *json, const struct granted *granted)
 {
-	const char *name = take_kind(&kind);
+	struct json grant;
 
-	write_key(json, "kind");
+	write_key(json, "grants");
 	putchar('[');
-	while (name) {
-		printf("\"%s\"", name);
-		name = take_kind(&kind);
-		if (name)
+	for (unsigned int i = 0; i < granted->count; i++) {
+		if (i)
 			putchar(',');
+		json_begin(&grant);
+		json_number(&grant, "pid", granted->list[i].pid);
+		json_bits(&grant, "rights", rights, granted->list[i].rights);
+		json_end();
 	}
 	putchar(']');
 }
 
-/* No number is larger than "unbounded", and few readers take so large ones. */
-static void json_bound(struct json *json, const struct number *number)
-{
-	if (is_unbounded(number)) {
-		write_key(json, number->key);
-		fputs("null", stdout);
-	} else {
-		json_number(json, number->key, number->value);
-	}
-}
-
-void json_stat(const struct mbox_stat *stat)
+void json_stat(const struct mbox_stat *stat, const struct granted *granted)
 {
 	struct number numbers[NUMBERS];
 	struct json json;
@@ -313,8 +358,15 @@ void json_stat(const struct mbox_stat *stat)
 	json_number(&json, "uid", stat->uid);
 	json_number(&json, "gid", stat->gid);
 	json_number(&json, "pid", stat->pid);
-	json_kind(&json, stat->kind);
-	for (int i = 0; i < NUMBERS; i++)
-		json_bound(&json, &numbers[i]);
+	json_bits(&json, "state", states, stat->state);
+	json_number(&json, "offered", stat->offered);
+	json_grants(&json, granted);
+	json_bits(&json, "kind", kinds, stat->kind);
+	for (int i = 0; i < NUMBERS; i++) {
+		if (numbers[i].instead)
+			json_null(&json, numbers[i].key);
+		else
+			json_number(&json, numbers[i].key, numbers[i].value);
+	}
 	json_end();
 }
