@@ -90,6 +90,14 @@ test_handover_is_for_ordinary_users_too()
 	try su -s /bin/sh nobody -c handover
 }
 
+test_causal_puts_right_what_was_received_in_the_wrong_order()
+{
+	try causal >"$tmp/out"
+	cat "$tmp/out"
+	grep -qx 'answers before their questions: 2 received, 0 of 3 delivered' "$tmp/out" ||
+		die "that is not what the late member has to see"
+}
+
 tests=$(sed -n 's/^test_\(.*\)()$/\1/p' "$0")
 [ "$1" != -t ] || tests=$(echo "$tests" | grep -x -- "$2") || {
 	echo "# there is no test $2"
