@@ -378,6 +378,25 @@ TEST_F(charge, is_of_the_effective_user)
 	EXPECT_EQ(0, msgs_of(self->fd, 0));
 }
 
+/* A program that writes to what it was given pays nothing, and lends no privilege. */
+TEST_F(charge, is_the_openers_for_what_a_program_of_another_user_writes)
+{
+	int fd = descriptor_of(SENDER, self->box);
+
+	ASSERT_EQ(0, set_tunable("user_msgs", 1));
+	EXPECT_EQ(4, write(fd, "text", 4));
+	EXPECT_EQ(1, msgs_of(self->fd, SENDER));
+	EXPECT_EQ(0, msgs_of(self->fd, 0));
+	EXPECT_EQ(EDQUOT, error_of(write(fd, "text", 4)));
+	EXPECT_EQ(0, post(fd, 0, "text", 0));
+	EXPECT_EQ(1, msgs_of(self->fd, 0));
+	ASSERT_EQ(0, set_tunable("user_msgs", 2));
+	ASSERT_EQ(0, set_tunable("ns_msgs", 2));
+	EXPECT_EQ(ENOSPC, error_of(write(fd, "text", 4)));
+	EXPECT_EQ(1, msgs_of(self->fd, SENDER));
+	close(fd);
+}
+
 TEST_F(charge, stays_when_a_message_is_put_back_or_looked_at)
 {
 	struct mbox_recv env;

@@ -122,7 +122,7 @@ static bool is(unsigned int trait)
 }
 
 /*
- * What the test does, with all privileges.
+ * Calls: of a caller, or of the test, which has all privileges.
  */
 
 static void look_at_grants(uint64_t id, struct mbox_granted list[MOST_GRANTS])

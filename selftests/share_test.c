@@ -354,6 +354,19 @@ TEST_F(half, is_the_same_whoever_owns_the_mailbox)
 	EXPECT_EQ(EXFULL, add(self->waiter, self->box));
 }
 
+TEST_F(half, is_the_openers_for_what_a_program_of_another_user_writes)
+{
+	int fd = descriptor_of(OWNER, self->box);
+
+	EXPECT_EQ(10, write(fd, "10 letters", 10));
+	EXPECT_EQ(10, write(fd, "10 letters", 10));
+	EXPECT_EQ(2, share_of(self->user, self->box));
+	EXPECT_EQ(EXFULL, error_of(write(fd, "10 letters", 10)));
+	EXPECT_EQ(EXFULL, add(self->user, self->box));
+	EXPECT_EQ(0, add(myself(fd), self->box));
+	close(fd);
+}
+
 TEST_F(half, comes_before_the_quota_of_the_user)
 {
 	ASSERT_EQ(0, add(self->user, self->box));

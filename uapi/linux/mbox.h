@@ -573,8 +573,8 @@ struct mbox_stat {
 /*
  * Instead of @id, tell of the mailbox with the smallest id that is not smaller
  * than @id, among those of the caller's network namespace to which it has some
- * right; ENOENT if there is none. With id 1, and then the last id plus 1, this
- * lists them all.
+ * right or that are offered to it; ENOENT if there is none. With id 1, and then
+ * the last id plus 1, this lists them all.
  */
 #define MBOX_STAT_NEXT		(1ULL << 0)
 
@@ -597,6 +597,7 @@ struct mbox_stat {
  *
  * Either way the former owner's right to receive goes with the ownership, and so
  * does the right to manage, but for what it has by mode, grant or user.
+ * A transfer ends every offer, also one from a process to itself.
  *
  * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, EBADF, ESRCH, EPERM
  * (transfer), EMLINK (keep), EDQUOT (transfer), ENOMEM, EINTR.
