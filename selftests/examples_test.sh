@@ -74,6 +74,21 @@ test_client_server_brings_each_reply_to_the_request_that_it_belongs_to()
 	try client_server
 }
 
+test_cristian_keeps_clients_as_near_to_the_server_as_they_know_from_the_round_trip()
+{
+	try cristian
+}
+
+test_berkeley_brings_clocks_together_and_a_broken_one_has_no_influence()
+{
+	try berkeley
+}
+
+test_averaging_brings_clocks_together_though_one_process_lies()
+{
+	try averaging
+}
+
 tests=$(sed -n 's/^test_\(.*\)()$/\1/p' "$0")
 [ "$1" != -t ] || tests=$(echo "$tests" | grep -x -- "$2") || {
 	echo "# there is no test $2"
