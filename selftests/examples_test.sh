@@ -98,6 +98,21 @@ test_causal_puts_right_what_was_received_in_the_wrong_order()
 		die "that is not what the late member has to see"
 }
 
+test_cristian_keeps_clients_as_near_to_the_server_as_they_know_from_the_round_trip()
+{
+	try cristian
+}
+
+test_berkeley_brings_clocks_together_and_a_broken_one_has_no_influence()
+{
+	try berkeley
+}
+
+test_averaging_brings_clocks_together_though_one_process_lies()
+{
+	try averaging
+}
+
 tests=$(sed -n 's/^test_\(.*\)()$/\1/p' "$0")
 [ "$1" != -t ] || tests=$(echo "$tests" | grep -x -- "$2") || {
 	echo "# there is no test $2"

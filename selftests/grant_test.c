@@ -6,8 +6,6 @@
 #include "kselftest_harness.h"
 #include "puppet.h"
 
-#include <sys/resource.h>
-
 #define SIZE 16
 
 #define SEND	MBOX_RIGHT_SEND
@@ -276,21 +274,9 @@ TEST_F(grant, ends_with_its_process)
 	EXPECT_EQ(0, join(again));
 }
 
-/* A child that is in the way of all who change something. */
-static pid_t spawn_nuisance(int fd)
-{
-	pid_t child = spawn();
-
-	if (child)
-		return child;
-	for (;;)
-		NEED(!delete(fd, create(fd, closed(1, 0))));
-}
-
 /* However late it comes: as long as it can be made, it ends. */
 TEST_F(grant, to_a_process_that_is_ending_ends_with_it)
 {
-	pid_t nuisances[2] = { spawn_nuisance(self->fd), spawn_nuisance(self->fd) };
 	unsigned int i, made = 0;
 	int error;
 
@@ -301,8 +287,6 @@ TEST_F(grant, to_a_process_that_is_ending_ends_with_it)
 			usleep(3000);
 			_exit(0);
 		}
-		/* So that much happens while it waits for its turn. */
-		ASSERT_EQ(0, setpriority(PRIO_PROCESS, 0, 19));
 		do {
 			error = grant_by(self->root, self->id, mortal, RECV);
 			made += !error;
@@ -310,13 +294,10 @@ TEST_F(grant, to_a_process_that_is_ending_ends_with_it)
 				error = revoke_by(self->root, self->id, mortal, RECV);
 		} while (!error);
 		ASSERT_EQ(ESRCH, error);
-		ASSERT_EQ(0, setpriority(PRIO_PROCESS, 0, 0));
 		ASSERT_EQ(0, join(mortal));
 		WAIT_UNTIL(state(self->fd, self->id).grants == 0);
 	}
 	EXPECT_LT(0, made);
-	end(nuisances[0]);
-	end(nuisances[1]);
 }
 
 TEST_F(grant, ends_with_the_mailbox)
