@@ -159,7 +159,7 @@ static bool expected(enum verb verb, int error)
 	case ESRCH:
 		return verb == TRANSFER || verb == OFFER || verb == GRANT || verb == REVOKE;
 	case EMLINK:
-		return verb == TRANSFER || verb == GRANT;
+		return verb == TRANSFER || verb == OFFER || verb == GRANT;
 	case EOPNOTSUPP:
 		return verb != SEND && verb != CREATE && verb != DELETE;
 	}
