@@ -234,28 +234,6 @@ TEST_F(grant, stays_whoever_the_owner_is)
 	EXPECT_EQ(0, revoke_by(self->root, self->id, self->grantee->pid, SEND | RECV));
 }
 
-/* Fork until a child has that number. 0 in the child. */
-static pid_t spawn_with_pid(pid_t pid)
-{
-	char text[16];
-	int tries;
-
-	snprintf(text, sizeof(text), "%d", pid - 1);
-	for (tries = 0; tries < 100; tries++) {
-		pid_t child;
-
-		if (put_file("/proc/sys/kernel/ns_last_pid", text))
-			return -1;
-		child = spawn();
-		if (!child && getpid() != pid)
-			_exit(0);
-		if (!child || child == pid)
-			return child;
-		NEED(!join(child));
-	}
-	return -1;
-}
-
 TEST_F(grant, ends_with_its_process)
 {
 	pid_t pid = self->grantee->pid, again;
@@ -339,14 +317,6 @@ TEST_F(grant, is_one_of_as_many_as_the_limit_allows)
 	EXPECT_EQ(0, grant_by(self->owner, self->id, getpid(), RECV));
 }
 
-static int new_pidfd(pid_t pid)
-{
-	int fd = syscall(SYS_pidfd_open, pid, 0);
-
-	NEED(fd >= 0);
-	return fd;
-}
-
 static int grant_by_pidfd(struct puppet *puppet, uint64_t id, int pidfd, uint32_t rights)
 {
 	struct mbox_grant arg = {
@@ -367,7 +337,7 @@ static int revoke_by_pidfd(struct puppet *puppet, uint64_t id, int pidfd, uint32
 
 TEST_F(grant, is_made_and_taken_away_by_pidfd)
 {
-	int pidfd = new_pidfd(self->grantee->pid);
+	int pidfd = open_pidfd(self->grantee->pid);
 
 	EXPECT_EQ(0, grant_by_pidfd(self->root, self->id, pidfd, RECV));
 	EXPECT_EQ(RECV, rights_of(self->grantee, self->id));
@@ -1548,10 +1518,10 @@ static int open_device(struct puppet *me)
 /* A descriptor that the puppet opens; ours is the same. */
 static int opened_by(struct puppet *puppet)
 {
-	int pidfd = syscall(SYS_pidfd_open, puppet->pid, 0), theirs = ask(puppet, open_device);
+	int pidfd = open_pidfd(puppet->pid), theirs = ask(puppet, open_device);
 	int ours = syscall(SYS_pidfd_getfd, pidfd, theirs, 0);
 
-	NEED(pidfd >= 0 && ours >= 0);
+	NEED(ours >= 0);
 	close(pidfd);
 	return ours;
 }

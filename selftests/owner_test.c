@@ -39,14 +39,6 @@ static pid_t spawn_zombie(void)
 	return child;
 }
 
-static int new_pidfd(pid_t pid)
-{
-	int fd = syscall(SYS_pidfd_open, pid, 0);
-
-	NEED(fd >= 0);
-	return fd;
-}
-
 /* Most tests: an owner, another process of the same user, a stranger, and us. */
 FIXTURE(world) {
 	int fd;
@@ -609,7 +601,7 @@ TEST_F(world, transfers_and_offers_to_nobody_who_is_not_there)
 
 TEST_F(world, transfers_and_offers_by_pidfd)
 {
-	int pidfd = new_pidfd(self->same_user->pid), other = new_pidfd(self->stranger->pid);
+	int pidfd = open_pidfd(self->same_user->pid), other = open_pidfd(self->stranger->pid);
 	struct puppet *me = self->root;
 
 	EXPECT_EQ(0, transfer_by(me, self->id, pidfd, MBOX_TRANSFER_PIDFD));
@@ -622,7 +614,7 @@ TEST_F(world, transfers_and_offers_by_pidfd)
 
 TEST_F(world, transfers_and_offers_to_no_process_by_what_is_no_pidfd)
 {
-	int gone = new_pidfd(self->same_user->pid), closed = dup(gone), zero = dup(0);
+	int gone = open_pidfd(self->same_user->pid), closed = dup(gone), zero = dup(0);
 	int no_pidfds[] = { self->fd, open("/proc/self", O_RDONLY | O_DIRECTORY), closed };
 	struct mbox_stat before = state(self->fd, self->id);
 	size_t i;
@@ -859,28 +851,6 @@ TEST_F(world, voids_an_offer_when_the_mailbox_is_deleted)
 	ASSERT_EQ(0, offer_by(self->owner, self->id, self->stranger->pid, 0));
 	ASSERT_EQ(0, delete_by(self->owner, self->id));
 	EXPECT_EQ(EIDRM, accept_by(self->stranger, self->id));
-}
-
-/* Fork until a child has that number. 0 in the child. */
-static pid_t spawn_with_pid(pid_t pid)
-{
-	char text[16];
-	int tries;
-
-	snprintf(text, sizeof(text), "%d", pid - 1);
-	for (tries = 0; tries < 100; tries++) {
-		pid_t child;
-
-		if (put_file("/proc/sys/kernel/ns_last_pid", text))
-			return -1;
-		child = spawn();
-		if (!child && getpid() != pid)
-			_exit(0);
-		if (!child || child == pid)
-			return child;
-		NEED(!join(child));
-	}
-	return -1;
 }
 
 TEST_F(world, voids_an_offer_when_whom_it_was_made_to_ends)
@@ -1411,6 +1381,190 @@ TEST_F(deed_being_received, comes_back_with_its_message)
 	ASSERT_EQ(0, recv_by(self->heir, accepting));
 	EXPECT_EQ(self->id, self->heir->recv.owned);
 	expect_owner(_metadata, self->fd, self->id, self->heir, OWNER);
+}
+
+/*
+ * Whatever the kernel needs memory for, or copies, fails in turn: then nothing has
+ * changed.
+ */
+FIXTURE(fault) {
+	int fd, nth;
+	struct puppet *me, *other;
+	uint64_t id, carrier;
+};
+
+FIXTURE_VARIANT(fault) {
+	void (*prepare)(FIXTURE_DATA(fault) *self);
+	int (*act)(FIXTURE_DATA(fault) *self);
+};
+
+/* Ours again, and nothing else. */
+static void prepare_nothing(FIXTURE_DATA(fault) *self)
+{
+	NEED(!transfer_by(self->me, self->id, getpid(), 0));
+	NEED(!offer_by(self->me, self->id, 0, 0));
+	revoke_by(self->me, self->id, self->other->pid, MBOX_RIGHT_RECV);
+	revoke_by(self->me, self->id, getpid(), MBOX_RIGHT_RECV);
+}
+
+static void prepare_offer(FIXTURE_DATA(fault) *self)
+{
+	prepare_nothing(self);
+	NEED(!transfer_by(self->me, self->id, self->other->pid, 0));
+	NEED(!offer_by(self->other, self->id, getpid(), MBOX_TRANSFER_KEEP));
+}
+
+static void prepare_orphan(FIXTURE_DATA(fault) *self)
+{
+	pid_t child = spawn();
+
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	NEED(!transfer_by(self->me, self->id, child, 0));
+	end(child);
+}
+
+static void prepare_grant(FIXTURE_DATA(fault) *self)
+{
+	prepare_nothing(self);
+	NEED(!grant_by(self->me, self->id, self->other->pid, MBOX_RIGHT_RECV));
+}
+
+static void prepare_empty_carrier(FIXTURE_DATA(fault) *self)
+{
+	prepare_nothing(self);
+	while (!fetch_by(self->me, self->carrier))
+		;
+}
+
+static void prepare_deed(FIXTURE_DATA(fault) *self)
+{
+	struct mbox_send with = {
+		.id = self->carrier, .flags = MBOX_SEND_OFFER, .offer = self->id,
+	};
+
+	prepare_empty_carrier(self);
+	NEED(!transfer_by(self->me, self->id, self->other->pid, 0));
+	NEED(!send_by(self->other, with, "deed"));
+}
+
+static int fault_transfer(FIXTURE_DATA(fault) *self)
+{
+	return transfer_by(self->me, self->id, self->other->pid, MBOX_TRANSFER_KEEP);
+}
+
+static int fault_offer(FIXTURE_DATA(fault) *self)
+{
+	return offer_by(self->me, self->id, self->other->pid, MBOX_TRANSFER_KEEP);
+}
+
+static int fault_accept(FIXTURE_DATA(fault) *self)
+{
+	return accept_by(self->me, self->id);
+}
+
+static int fault_claim(FIXTURE_DATA(fault) *self)
+{
+	return claim_by(self->me, self->id);
+}
+
+static int fault_grant(FIXTURE_DATA(fault) *self)
+{
+	return grant_by(self->me, self->id, self->other->pid, MBOX_RIGHT_RECV);
+}
+
+static int fault_revoke(FIXTURE_DATA(fault) *self)
+{
+	return revoke_by(self->me, self->id, self->other->pid, MBOX_RIGHT_RECV);
+}
+
+static int fault_list(FIXTURE_DATA(fault) *self)
+{
+	struct mbox_granted granted;
+	struct mbox_grants arg = { .id = self->id, .grants = (uintptr_t)&granted, .nr = 1 };
+
+	return call_by(self->me, MBOX_IOC_GRANTS, &arg);
+}
+
+static int fault_change(FIXTURE_DATA(fault) *self)
+{
+	uid_t uid = self->nth % 2 ? STRANGER : 1002;
+
+	return chown_by(self->me, self->id, uid, uid);
+}
+
+static int fault_deed(FIXTURE_DATA(fault) *self)
+{
+	return recv_by(self->me, (struct mbox_recv){
+		.id = self->carrier, .flags = MBOX_RECV_ACCEPT | MBOX_RECV_NONBLOCK });
+}
+
+static int fault_send(FIXTURE_DATA(fault) *self)
+{
+	return send_by(self->me, (struct mbox_send){
+		.id = self->carrier, .flags = MBOX_SEND_OFFER | MBOX_SEND_NONBLOCK,
+		.offer = self->id }, "deed");
+}
+
+#define FAULT(_name, _prepare, _act)						\
+	FIXTURE_VARIANT_ADD(fault, _name) { .prepare = _prepare, .act = _act }
+
+FAULT(in_a_transfer, prepare_nothing, fault_transfer);
+FAULT(in_an_offer, prepare_nothing, fault_offer);
+FAULT(in_accepting, prepare_offer, fault_accept);
+FAULT(in_claiming, prepare_orphan, fault_claim);
+FAULT(in_a_grant, prepare_nothing, fault_grant);
+FAULT(in_revoking, prepare_grant, fault_revoke);
+FAULT(in_listing_grants, prepare_grant, fault_list);
+FAULT(in_changing_the_user, prepare_nothing, fault_change);
+FAULT(in_sending_an_offer, prepare_empty_carrier, fault_send);
+FAULT(in_accepting_what_comes_with_a_message, prepare_deed, fault_deed);
+
+FIXTURE_SETUP(fault)
+{
+	begin();
+	self->fd = device(O_RDWR);
+	self->me = myself(self->fd);
+	self->other = new_puppet(self->fd, 0, 0);
+	self->id = create(self->fd, kept(2));
+	self->carrier = create(self->fd, open_to_all(2));
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	sweep();
+}
+
+TEST_F(fault, has_changed_nothing)
+{
+	struct mbox_stat before[2];
+	int fault = open_faults(), error;
+	unsigned int failed = 0;
+	bool over = true;
+
+	if (fault < 0)
+		SKIP(return, "the kernel cannot make allocations fail");
+	for (self->nth = 1; over; self->nth++) {
+		ASSERT_GT(100, self->nth);
+		variant->prepare(self);
+		before[0] = state(self->fd, self->id);
+		before[1] = state(self->fd, self->carrier);
+		set_fault(fault, self->nth);
+		error = variant->act(self);
+		over = fault_is_over(fault);
+		ASSERT_TRUE(!error || (over && (error == ENOMEM || error == EFAULT)));
+		failed += error != 0;
+		if (!error)
+			continue;
+		EXPECT_TRUE(same_state(before[0], state(self->fd, self->id)));
+		EXPECT_TRUE(same_state(before[1], state(self->fd, self->carrier)));
+		EXPECT_EQ(0, variant->act(self)) {
+			TH_LOG("after fault number %d", self->nth);
+		}
+	}
+	EXPECT_LT(0, failed);
 }
 
 /*

@@ -1121,7 +1121,7 @@ TEST_F(life, takes_many_mailboxes_of_both_kinds)
 /*
  * Once the parent can know, it is so: what is tried first is tried in turn.
  */
-#define ROUNDS 200
+#define ROUNDS 100
 
 enum news { BY_WAITID, BY_SIGCHLD };
 
@@ -1336,6 +1336,35 @@ TEST_F(life, leaves_nothing_that_was_just_being_created)
 		ASSERT_EQ(ENOENT, try_stat(self->fd, 1, MBOX_STAT_NEXT, &stat));
 		WAIT_UNTIL(info(self->fd).mailboxes == 0);
 	}
+}
+
+/* Whoever has nothing any more is forgotten, though it lives on. */
+TEST_F(life, goes_on_without_the_module)
+{
+	uint32_t *ready = shared(sizeof(*ready));
+	int module = open("/mbox.ko", O_RDONLY | O_CLOEXEC);
+	pid_t child;
+
+	if (module < 0)
+		SKIP(return, "no /mbox.ko to load again");
+	child = spawn();
+	if (!child) {
+		struct puppet *me = myself(self->fd);
+		uint64_t id = create(self->fd, attributes(1, SIZE));
+
+		NEED(!delete(self->fd, create(self->fd, of_a_process(1))));
+		NEED(!grant_by(me, id, getpid(), MBOX_RIGHT_RECV));
+		NEED(!offer_by(me, id, getpid(), 0));
+		NEED(!delete(self->fd, id));
+		close(self->fd);
+		tell(ready, true);
+		wait_for_ever(NULL);
+	}
+	WAIT_UNTIL(told(ready));
+	close(self->fd);
+	WAIT_UNTIL(!syscall(SYS_delete_module, "mbox", O_NONBLOCK));
+	ASSERT_EQ(0, syscall(SYS_finit_module, module, "", 0));
+	end(child);
 }
 
 static void *exec_myself(void *argv)

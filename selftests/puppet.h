@@ -218,6 +218,36 @@ static inline int kill_puppet(struct puppet *puppet)
 	return join(puppet->pid);
 }
 
+/* Fork until a child has that number. 0 in the child. */
+static inline pid_t spawn_with_pid(pid_t pid)
+{
+	char text[16];
+	int tries;
+
+	snprintf(text, sizeof(text), "%d", pid - 1);
+	for (tries = 0; tries < 100; tries++) {
+		pid_t child;
+
+		if (put_file("/proc/sys/kernel/ns_last_pid", text))
+			return -1;
+		child = spawn();
+		if (!child && getpid() != pid)
+			_exit(0);
+		if (!child || child == pid)
+			return child;
+		NEED(!join(child));
+	}
+	return -1;
+}
+
+static inline int open_pidfd(pid_t pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+
+	NEED(fd >= 0);
+	return fd;
+}
+
 /*
  * Calls.
  */
@@ -501,7 +531,8 @@ static inline int said_by_all(int fd, uint64_t id)
 	for (i = 1; i < nr; i++) {
 		if (said[i] == said[0])
 			continue;
-		fprintf(stderr, "# operation 0 says %d, operation %d says %d\n", said[0], i, said[i]);
+		fprintf(stderr, "# operation 0 says %d, operation %d says %d\n", said[0], i,
+			said[i]);
 		return -1;
 	}
 	return said[0];

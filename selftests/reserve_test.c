@@ -528,35 +528,14 @@ FIXTURE(memory) {
 FIXTURE_SETUP(memory)
 {
 	begin();
-	self->fault = open("/proc/thread-self/fail-nth", O_RDWR);
-	if (self->fault < 0 ||
-	    put_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") ||
-	    put_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N"))
+	self->fault = open_faults();
+	if (self->fault < 0)
 		SKIP(return, "the kernel cannot make allocations fail");
 }
 
 FIXTURE_TEARDOWN(memory)
 {
 	sweep();
-}
-
-static void set_fault(int fault, int nth)
-{
-	char number[8];
-	int len = snprintf(number, sizeof(number), "%d", nth);
-
-	NEED(pwrite(fault, number, len, 0) == len);
-}
-
-/* Did it come to pass? Otherwise to ask is what fails, or to turn it off. */
-static bool fault_is_over(int fault)
-{
-	char number[8] = "";
-	bool over = pread(fault, number, sizeof(number) - 1, 0) > 0 && !atoi(number);
-
-	while (pwrite(fault, "0", 1, 0) != 1)
-		NEED(errno == EFAULT);
-	return over;
 }
 
 /* Whatever can fail does so in turn; how often that was for want of memory. */

@@ -510,6 +510,22 @@ static int receive_descriptor(int socket)
 	return fd;
 }
 
+/* Who may do what is the mailboxes' affair. */
+TEST(everybody_may_open_the_device)
+{
+	struct stat stat;
+	pid_t child;
+
+	ASSERT_EQ(0, lstat(MBOX_DEVICE, &stat));
+	EXPECT_EQ(S_IFCHR | 0666, stat.st_mode);
+	child = spawn();
+	if (!child) {
+		become(STRANGER, STRANGER);
+		_exit(delete(mailbox(attributes(1, 1)), 0));
+	}
+	EXPECT_EQ(0, join(child));
+}
+
 /*
  * A descriptor that one process opened and another uses; the mailbox belongs to
  * a third one.
@@ -585,15 +601,12 @@ FIXTURE_TEARDOWN(descriptor)
 	sweep();
 }
 
-/* The device's own mode is not the matter here. */
-#define OPENING (1ULL << CAP_DAC_OVERRIDE)
-
-static void become_kind(enum kind kind, uint64_t capabilities)
+static void become_kind(enum kind kind)
 {
 	if (kind == SAME_USER)
-		become_with_capabilities(OWNER, OWNER, capabilities);
+		become(OWNER, OWNER);
 	if (kind == STRANGER_PROCESS)
-		become_with_capabilities(STRANGER, STRANGER, capabilities);
+		become(STRANGER, STRANGER);
 }
 
 /* The mailbox has one message at the beginning, and room for one more. */
@@ -632,11 +645,8 @@ static pid_t spawn_opener(int socket, enum kind kind, bool uses, int *errors)
 
 	if (opener)
 		return opener;
-	become_kind(kind, OPENING);
-	fd = open(MBOX_DEVICE, O_RDWR | O_NONBLOCK);
-	NEED(fd >= 0);
-	if (kind != ROOT)
-		limit_capabilities(0);
+	become_kind(kind);
+	fd = device(O_RDWR | O_NONBLOCK);
 	send_descriptor(socket, fd);
 	NEED(read(socket, &byte, 1) == 1);
 	if (uses)
@@ -661,7 +671,7 @@ TEST_F(descriptor, gives_no_right)
 	if (!itself) {
 		caller = spawn();
 		if (!caller) {
-			become_kind(variant->caller, 0);
+			become_kind(variant->caller);
 			use(fd, self->errors);
 			_exit(0);
 		}
