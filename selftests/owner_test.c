@@ -835,6 +835,15 @@ TEST_F(world, voids_an_offer_when_the_owner_changes)
 	expect_owner(_metadata, self->fd, self->id, self->owner, OWNER);
 }
 
+TEST_F(world, voids_an_offer_by_a_transfer_to_the_owner_itself)
+{
+	ASSERT_EQ(0, offer_by(self->owner, self->id, self->stranger->pid, 0));
+	ASSERT_EQ(0, transfer_by(self->owner, self->id, self->owner->pid, 0));
+	expect_offered(_metadata, self->fd, self->id, NULL);
+	EXPECT_EQ(EACCES, accept_by(self->stranger, self->id));
+	expect_owner(_metadata, self->fd, self->id, self->owner, OWNER);
+}
+
 TEST_F(world, voids_an_offer_when_the_owner_ends)
 {
 	ASSERT_EQ(0, offer_by(self->owner, self->id, self->stranger->pid, 0));
@@ -889,6 +898,30 @@ TEST_F(world, lets_the_former_owner_keep_its_right_when_an_offer_says_so)
 	EXPECT_EQ(1, state(self->fd, self->id).grants);
 	expect_next(_metadata, self->owner, self->id, "a");
 	EXPECT_EQ(EACCES, chmod_by(self->owner, self->id, 0666));
+}
+
+TEST_F(world, lets_no_offer_promise_one_grant_too_many)
+{
+	struct mbox_stat before;
+
+	ASSERT_EQ(0, offer_by(self->owner, self->id, self->stranger->pid, 0));
+	before = state(self->fd, self->id);
+	ASSERT_EQ(0, set_tunable("max_grants", 0));
+	EXPECT_EQ(EMLINK, offer_by(self->owner, self->id, self->same_user->pid,
+				   MBOX_TRANSFER_KEEP));
+	EXPECT_TRUE(same_state(before, state(self->fd, self->id)));
+	EXPECT_EQ(0, accept_by(self->stranger, self->id));
+}
+
+/* Whoever accepts is not to be told of it. */
+TEST_F(world, keeps_the_word_of_an_offer_whatever_the_limit_is_then)
+{
+	ASSERT_EQ(0, offer_by(self->owner, self->id, self->stranger->pid, MBOX_TRANSFER_KEEP));
+	ASSERT_EQ(0, set_tunable("max_grants", 0));
+	EXPECT_EQ(0, accept_by(self->stranger, self->id));
+	EXPECT_EQ(1, state(self->fd, self->id).grants);
+	ASSERT_EQ(0, post(self->fd, self->id, "a", 0));
+	expect_next(_metadata, self->owner, self->id, "a");
 }
 
 TEST_F(world, forgets_that_a_former_offer_let_the_owner_keep_its_right)
@@ -1079,6 +1112,14 @@ TEST_F(deed, is_void_when_the_mailbox_had_another_owner_meanwhile)
 	ASSERT_EQ(0, send_by(self->sender, self->with, "deed"));
 	ASSERT_EQ(0, transfer_by(self->sender, self->id, self->other->pid, 0));
 	ASSERT_EQ(0, transfer_by(self->other, self->id, self->sender->pid, 0));
+	expect_void(_metadata, self->receiver, self->accepting);
+	expect_owner(_metadata, self->fd, self->id, self->sender, OWNER);
+}
+
+TEST_F(deed, is_void_when_the_mailbox_was_transferred_to_its_owner_itself)
+{
+	ASSERT_EQ(0, send_by(self->sender, self->with, "deed"));
+	ASSERT_EQ(0, transfer_by(self->sender, self->id, self->sender->pid, 0));
 	expect_void(_metadata, self->receiver, self->accepting);
 	expect_owner(_metadata, self->fd, self->id, self->sender, OWNER);
 }
