@@ -30,38 +30,38 @@ union mbox_argument {
 };
 
 /**
- * struct mbox_call - one command being carried out
+ * struct mbox_command - one command being carried out
  * @file: the descriptor
  * @mf: its private part
  * @user: the caller's structure
  * @size: the caller's size of it, or ours if that is less
  */
-struct mbox_call {
+struct mbox_command {
 	struct file *file;
 	struct mbox_file *mf;
 	void __user *user;
 	size_t size;
 };
 
-int mbox_command_reply(const struct mbox_call *call, const void *arg, size_t from,
+int mbox_command_reply(const struct mbox_command *command, const void *arg, size_t from,
 		       size_t to);
-struct mbox *mbox_command_target(const struct mbox_call *call, u64 id);
+struct mbox *mbox_command_target(const struct mbox_command *command, u64 id);
 
-int mbox_command_info(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_create(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_open(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_send(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_recv(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_delete(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_stat(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_transfer(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_offer(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_accept(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_claim(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_grant(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_revoke(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_grants(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_change(const struct mbox_call *call, union mbox_argument *arg);
-int mbox_command_usage(const struct mbox_call *call, union mbox_argument *arg);
+int mbox_command_info(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_create(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_open(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_send(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_recv(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_delete(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_stat(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_transfer(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_offer(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_accept(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_claim(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_grant(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_revoke(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_grants(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_change(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_usage(const struct mbox_command *command, union mbox_argument *arg);
 
 #endif /* MBOX_COMMAND_H */

@@ -22,7 +22,7 @@
 #include "registry.h"
 #include "rights.h"
 
-int mbox_command_info(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_info(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_info *info = &arg->info;
 
@@ -34,7 +34,7 @@ int mbox_command_info(const struct mbox_call *call, union mbox_argument *arg)
 	info->limit_bytes = READ_ONCE(mbox_limits.max_bytes);
 	info->limit_mailboxes = READ_ONCE(mbox_limits.ns.mailboxes);
 	info->mailboxes = atomic_long_read(&mbox_registry_ns()->tally.mailboxes);
-	return mbox_command_reply(call, info, offsetof(struct mbox_info, features), sizeof(*info));
+	return mbox_command_reply(command, info, offsetof(struct mbox_info, features), sizeof(*info));
 }
 
 static bool valid_name(const u8 name[MBOX_NAME_SIZE])
@@ -119,22 +119,22 @@ static int check_create(const struct mbox_create *create)
 }
 
 /* The caller learns the id, or there is no such mailbox. */
-static int conclude_create(const struct mbox_call *call, struct mbox_create *create,
+static int conclude_create(const struct mbox_command *command, struct mbox_create *create,
 			   struct mbox *mb)
 {
 	int err;
 
 	create->id = mb->id;
-	err = mbox_command_reply(call, create, offsetof(struct mbox_create, id), sizeof(*create));
+	err = mbox_command_reply(command, create, offsetof(struct mbox_create, id), sizeof(*create));
 	if (!err && create->flags & MBOX_CREATE_BIND)
-		err = mbox_dev_bind(call->mf, mb);
+		err = mbox_dev_bind(command->mf, mb);
 	/* Unless it has become somebody else's meanwhile. */
 	if (err)
 		mbox_registry_delete(mb, true);
 	return err;
 }
 
-static int make(const struct mbox_call *call, struct mbox_create *create,
+static int make(const struct mbox_command *command, struct mbox_create *create,
 		struct mbox_heir *owner)
 {
 	struct mbox *mb = mbox_mailbox_alloc(create, mbox_registry_ns(), owner->payer);
@@ -144,24 +144,24 @@ static int make(const struct mbox_call *call, struct mbox_create *create,
 		return PTR_ERR(mb);
 	err = mbox_registry_add(mb, owner);
 	if (!err)
-		err = conclude_create(call, create, mb);
+		err = conclude_create(command, create, mb);
 	mbox_mailbox_put(mb);
 	return err;
 }
 
 /* A name or room that a process had is free once it has ended, so look again. */
-static int make_for(const struct mbox_call *call, struct mbox_create *create,
+static int make_for(const struct mbox_command *command, struct mbox_create *create,
 		    struct mbox_heir *owner)
 {
-	int err = make(call, create, owner);
+	int err = make(command, create, owner);
 
 	if (err != -EEXIST && err != -EDQUOT && err != -ENOSPC)
 		return err;
 	mbox_participant_settle();
-	return make(call, create, owner);
+	return make(command, create, owner);
 }
 
-int mbox_command_create(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_create(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_create *create = &arg->create;
 	struct mbox_heir owner;
@@ -170,20 +170,20 @@ int mbox_command_create(const struct mbox_call *call, union mbox_argument *arg)
 	err = check_create(create);
 	if (err)
 		return err;
-	if (create->flags & MBOX_CREATE_BIND && mbox_dev_bound(call->mf))
+	if (create->flags & MBOX_CREATE_BIND && mbox_dev_bound(command->mf))
 		return -EISCONN;
 	/* Find out before others can find the mailbox whether its id can be told. */
-	err = mbox_command_reply(call, create, offsetof(struct mbox_create, id), sizeof(*create));
+	err = mbox_command_reply(command, create, offsetof(struct mbox_create, id), sizeof(*create));
 	if (!err)
 		err = mbox_owner_heir(&owner);
 	if (err)
 		return err;
-	err = make_for(call, create, &owner);
+	err = make_for(command, create, &owner);
 	mbox_owner_heir_free(&owner);
 	return err;
 }
 
-static int conclude_open(const struct mbox_call *call, struct mbox_open *open, struct mbox *mb)
+static int conclude_open(const struct mbox_command *command, struct mbox_open *open, struct mbox *mb)
 {
 	kuid_t uid = READ_ONCE(mb->access.uid);
 	int err;
@@ -195,11 +195,11 @@ static int conclude_open(const struct mbox_call *call, struct mbox_open *open, s
 		return mbox_rights_refusal(mb);
 	open->id = mb->id;
 	open->uid = from_kuid_munged(current_user_ns(), uid);
-	err = mbox_command_reply(call, open, offsetof(struct mbox_open, id), sizeof(*open));
-	return err ?: mbox_dev_bind(call->mf, mb);
+	err = mbox_command_reply(command, open, offsetof(struct mbox_open, id), sizeof(*open));
+	return err ?: mbox_dev_bind(command->mf, mb);
 }
 
-int mbox_command_open(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_open(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_open *open = &arg->open;
 	struct mbox *mb;
@@ -209,25 +209,25 @@ int mbox_command_open(const struct mbox_call *call, union mbox_argument *arg)
 		return -EINVAL;
 	if (!open->name[0] == !open->id)
 		return -EINVAL;
-	if (mbox_dev_bound(call->mf))
+	if (mbox_dev_bound(command->mf))
 		return -EISCONN;
 	mb = open->id ? mbox_registry_get(open->id) :
 			mbox_registry_get_named(open->name);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
-	err = conclude_open(call, open, mb);
+	err = conclude_open(command, open, mb);
 	mbox_mailbox_put(mb);
 	return err;
 }
 
-int mbox_command_delete(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_delete(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox *mb;
 	int err;
 
 	if (arg->delete.flags)
 		return -EINVAL;
-	mb = mbox_command_target(call, arg->delete.id);
+	mb = mbox_command_target(command, arg->delete.id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 	err = mbox_registry_delete(mb, true);
@@ -235,10 +235,10 @@ int mbox_command_delete(const struct mbox_call *call, union mbox_argument *arg)
 	return err;
 }
 
-static int stat_one(const struct mbox_call *call, struct mbox_stat *stat,
+static int stat_one(const struct mbox_command *command, struct mbox_stat *stat,
 		    struct mbox_account *viewer)
 {
-	struct mbox *mb = mbox_command_target(call, stat->id);
+	struct mbox *mb = mbox_command_target(command, stat->id);
 	int err = 0;
 
 	if (IS_ERR(mb))
@@ -273,7 +273,7 @@ static int stat_next(struct mbox_stat *stat, struct mbox_account *viewer)
 	}
 }
 
-int mbox_command_stat(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_stat(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_stat *stat = &arg->stat;
 	struct mbox_account *viewer;
@@ -281,23 +281,23 @@ int mbox_command_stat(const struct mbox_call *call, union mbox_argument *arg)
 
 	if (stat->flags & ~MBOX_STAT_NEXT)
 		return -EINVAL;
-	viewer = mbox_dev_payer(call->mf);
+	viewer = mbox_dev_payer(command->mf);
 	if (IS_ERR(viewer))
 		return PTR_ERR(viewer);
 	err = stat->flags & MBOX_STAT_NEXT ? stat_next(stat, viewer) :
-					     stat_one(call, stat, viewer);
+					     stat_one(command, stat, viewer);
 	mbox_account_put(viewer);
-	return err ?: mbox_command_reply(call, stat, offsetof(struct mbox_stat, id), sizeof(*stat));
+	return err ?: mbox_command_reply(command, stat, offsetof(struct mbox_stat, id), sizeof(*stat));
 }
 
-static struct mbox_account *usage_account(const struct mbox_call *call,
+static struct mbox_account *usage_account(const struct mbox_command *command,
 					  const struct mbox_usage *usage)
 {
 	struct user_namespace *user_ns = current_user_ns();
 	kuid_t uid;
 
 	if (!(usage->flags & MBOX_USAGE_UID))
-		return mbox_dev_payer(call->mf);
+		return mbox_dev_payer(command->mf);
 	uid = make_kuid(user_ns, usage->uid);
 	if (!uid_valid(uid))
 		return ERR_PTR(-EINVAL);
@@ -329,17 +329,17 @@ static void fill_usage(struct mbox_usage *usage, const struct mbox_account *acco
 	usage->reserved = 0;
 }
 
-int mbox_command_usage(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_usage(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_usage *usage = &arg->usage;
 	struct mbox_account *account;
 
 	if (usage->flags & ~MBOX_USAGE_UID)
 		return -EINVAL;
-	account = usage_account(call, usage);
+	account = usage_account(command, usage);
 	if (IS_ERR(account))
 		return PTR_ERR(account);
 	fill_usage(usage, account);
 	mbox_account_put(account);
-	return mbox_command_reply(call, usage, offsetof(struct mbox_usage, uid), sizeof(*usage));
+	return mbox_command_reply(command, usage, offsetof(struct mbox_usage, uid), sizeof(*usage));
 }

@@ -23,11 +23,11 @@
 #include "rights.h"
 #include "send.h"
 
-static struct mbox_patience patience_of(const struct mbox_call *call, bool nonblock,
+static struct mbox_patience patience_of(const struct mbox_command *command, bool nonblock,
 					bool timed, u64 deadline)
 {
 	struct mbox_patience patience = {
-		.nonblock = nonblock || (call->file->f_flags & O_NONBLOCK),
+		.nonblock = nonblock || (command->file->f_flags & O_NONBLOCK),
 		.timed = timed,
 	};
 
@@ -39,20 +39,20 @@ static struct mbox_patience patience_of(const struct mbox_call *call, bool nonbl
 #define SEND_FLAGS	(MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT | \
 			 MBOX_SEND_SYNC | MBOX_SEND_EXPIRES | MBOX_SEND_OFFER)
 
-static int check_send(const struct mbox_call *call, const struct mbox_send *send)
+static int check_send(const struct mbox_command *command, const struct mbox_send *send)
 {
 	if (send->flags & ~SEND_FLAGS || send->prio > MBOX_PRIO_MAX ||
 	    send->reserved || send->reserved2)
 		return -EINVAL;
 	if (send->flags & MBOX_SEND_OFFER && !send->offer)
 		return -EINVAL;
-	return call->file->f_mode & FMODE_WRITE ? 0 : -EBADF;
+	return command->file->f_mode & FMODE_WRITE ? 0 : -EBADF;
 }
 
 /* The message is delivered: that this cannot be told would be no use to know. */
-static void tell_receiver(const struct mbox_call *call, const struct mbox_send *send)
+static void tell_receiver(const struct mbox_command *command, const struct mbox_send *send)
 {
-	(void)mbox_command_reply(call, send, offsetof(struct mbox_send, receiver),
+	(void)mbox_command_reply(command, send, offsetof(struct mbox_send, receiver),
 		    offsetofend(struct mbox_send, receiver));
 }
 
@@ -68,12 +68,12 @@ static struct mbox_deed *write_deed(u64 id)
 	return deed;
 }
 
-static int post(const struct mbox_call *call, struct mbox *mb, struct mbox_send *send,
+static int post(const struct mbox_command *command, struct mbox *mb, struct mbox_send *send,
 		struct mbox_posting *posting)
 {
 	int err;
 
-	posting->payer = mbox_dev_payer(call->mf);
+	posting->payer = mbox_dev_payer(command->mf);
 	if (IS_ERR(posting->payer))
 		return PTR_ERR(posting->payer);
 	err = mbox_send_user(mb, send, posting);
@@ -81,7 +81,7 @@ static int post(const struct mbox_call *call, struct mbox *mb, struct mbox_send 
 	return err;
 }
 
-static int post_with_deed(const struct mbox_call *call, struct mbox *mb,
+static int post_with_deed(const struct mbox_command *command, struct mbox *mb,
 			  struct mbox_send *send, struct mbox_posting *posting)
 {
 	int err;
@@ -89,17 +89,17 @@ static int post_with_deed(const struct mbox_call *call, struct mbox *mb,
 	posting->deed = write_deed(send->offer);
 	if (IS_ERR(posting->deed))
 		return PTR_ERR(posting->deed);
-	err = post(call, mb, send, posting);
+	err = post(command, mb, send, posting);
 	/* If there was not even a message. */
 	if (posting->deed)
 		posting->deed->release(posting->deed);
 	return err;
 }
 
-static int send_to(const struct mbox_call *call, struct mbox_send *send, struct mbox *mb)
+static int send_to(const struct mbox_command *command, struct mbox_send *send, struct mbox *mb)
 {
 	struct mbox_posting posting = {
-		.patience = patience_of(call, send->flags & MBOX_SEND_NONBLOCK,
+		.patience = patience_of(command, send->flags & MBOX_SEND_NONBLOCK,
 					send->flags & MBOX_SEND_TIMEOUT, send->deadline),
 	};
 
@@ -107,30 +107,30 @@ static int send_to(const struct mbox_call *call, struct mbox_send *send, struct 
 	if (!mbox_rights_admit(mb, &posting.pass))
 		return mbox_rights_refusal(mb);
 	if (send->flags & MBOX_SEND_OFFER)
-		return post_with_deed(call, mb, send, &posting);
-	return post(call, mb, send, &posting);
+		return post_with_deed(command, mb, send, &posting);
+	return post(command, mb, send, &posting);
 }
 
-int mbox_command_send(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_send(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_send *send = &arg->send;
 	struct mbox *mb;
 	bool sync;
 	int err;
 
-	err = check_send(call, send);
+	err = check_send(command, send);
 	if (err)
 		return err;
-	mb = mbox_command_target(call, send->id);
+	mb = mbox_command_target(command, send->id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 	send->prio = array_index_nospec(send->prio, MBOX_LEVELS);
 	sync = send->flags & MBOX_SEND_SYNC || mbox_is_rendezvous(mb);
 	send->receiver = 0;
-	err = send_to(call, send, mb);
+	err = send_to(command, send, mb);
 	mbox_mailbox_put(mb);
 	if (!err && sync)
-		tell_receiver(call, send);
+		tell_receiver(command, send);
 	return err;
 }
 
@@ -157,7 +157,7 @@ static bool valid_recv(const struct mbox_recv *recv)
 }
 
 /* Everything that goes to the user, so that the receive can still be undone. */
-static int deliver(const struct mbox_call *call, struct mbox_recv *recv,
+static int deliver(const struct mbox_command *command, struct mbox_recv *recv,
 		   const struct mbox *mb, const struct mbox_msg *msg)
 {
 	struct user_namespace *user_ns = current_user_ns();
@@ -173,14 +173,14 @@ static int deliver(const struct mbox_call *call, struct mbox_recv *recv,
 	recv->gid = from_kgid_munged(user_ns, msg->gid);
 	recv->tag = msg->tag;
 	recv->from = mb->id;
-	return mbox_command_reply(call, recv, offsetof(struct mbox_recv, len),
+	return mbox_command_reply(command, recv, offsetof(struct mbox_recv, len),
 		     offsetof(struct mbox_recv, match));
 }
 
-static int tell_owned(const struct mbox_call *call, struct mbox_recv *recv, u64 id)
+static int tell_owned(const struct mbox_command *command, struct mbox_recv *recv, u64 id)
 {
 	recv->owned = id;
-	return mbox_command_reply(call, recv, offsetof(struct mbox_recv, owned),
+	return mbox_command_reply(command, recv, offsetof(struct mbox_recv, owned),
 		     offsetofend(struct mbox_recv, owned));
 }
 
@@ -188,7 +188,7 @@ static int tell_owned(const struct mbox_call *call, struct mbox_recv *recv, u64 
  * The ownership is taken last, when all else has succeeded and the caller has
  * been told: nothing after that could be undone.
  */
-static int deliver_deed(const struct mbox_call *call, struct mbox_recv *recv,
+static int deliver_deed(const struct mbox_command *command, struct mbox_recv *recv,
 			const struct mbox *mb, const struct mbox_msg *msg)
 {
 	struct mbox_heir heir;
@@ -197,62 +197,62 @@ static int deliver_deed(const struct mbox_call *call, struct mbox_recv *recv,
 	err = mbox_owner_charge_deed(&heir, msg->deed);
 	if (err)
 		return err;
-	err = deliver(call, recv, mb, msg);
+	err = deliver(command, recv, mb, msg);
 	if (!err)
-		err = tell_owned(call, recv, msg->deed->mb->id);
+		err = tell_owned(command, recv, msg->deed->mb->id);
 	if (!err)
 		err = mbox_owner_accept_deed(&heir, msg->deed);
 	if (err == -ESTALE)
-		err = tell_owned(call, recv, 0);
+		err = tell_owned(command, recv, 0);
 	mbox_owner_heir_free(&heir);
 	return err;
 }
 
-static int deliver_all(const struct mbox_call *call, struct mbox_recv *recv,
+static int deliver_all(const struct mbox_command *command, struct mbox_recv *recv,
 		       const struct mbox *mb, const struct mbox_msg *msg)
 {
 	int err;
 
 	if (!(recv->flags & MBOX_RECV_ACCEPT))
-		return deliver(call, recv, mb, msg);
+		return deliver(command, recv, mb, msg);
 	if (msg->deed && msg->deed->valid)
-		return deliver_deed(call, recv, mb, msg);
-	err = deliver(call, recv, mb, msg);
-	return err ?: tell_owned(call, recv, 0);
+		return deliver_deed(command, recv, mb, msg);
+	err = deliver(command, recv, mb, msg);
+	return err ?: tell_owned(command, recv, 0);
 }
 
 /* What the caller can use to make room, and nothing else. */
-static int tell_len(const struct mbox_call *call, struct mbox_recv *recv,
+static int tell_len(const struct mbox_command *command, struct mbox_recv *recv,
 		    const struct mbox *mb, size_t len)
 {
 	int err;
 
 	recv->len = len;
 	recv->from = mb->id;
-	err = mbox_command_reply(call, recv, offsetof(struct mbox_recv, len),
+	err = mbox_command_reply(command, recv, offsetof(struct mbox_recv, len),
 		    offsetofend(struct mbox_recv, len));
 	if (!err)
-		err = mbox_command_reply(call, recv, offsetof(struct mbox_recv, from),
+		err = mbox_command_reply(command, recv, offsetof(struct mbox_recv, from),
 			    offsetofend(struct mbox_recv, from));
 	return err ?: -EMSGSIZE;
 }
 
-static int conclude_recv(const struct mbox_call *call, struct mbox_recv *recv, struct mbox *mb,
+static int conclude_recv(const struct mbox_command *command, struct mbox_recv *recv, struct mbox *mb,
 			 struct mbox_msg *msg, const struct mbox_wish *wish)
 {
 	int err;
 
 	if (PTR_ERR(msg) == -EMSGSIZE)
-		return tell_len(call, recv, mb, wish->room);
+		return tell_len(command, recv, mb, wish->room);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
-	err = deliver_all(call, recv, mb, msg);
+	err = deliver_all(command, recv, mb, msg);
 	mbox_recv_end(mb, msg, wish, !err);
 	return err;
 }
 
 /* The process to match is held while its messages are looked for. */
-static int receive_from(const struct mbox_call *call, struct mbox_recv *recv, struct mbox *mb,
+static int receive_from(const struct mbox_command *command, struct mbox_recv *recv, struct mbox *mb,
 			struct mbox_wish *wish, struct mbox_pass *pass,
 			const struct mbox_patience *patience)
 {
@@ -262,12 +262,12 @@ static int receive_from(const struct mbox_call *call, struct mbox_recv *recv, st
 	if (!sender)
 		return -ESRCH;
 	wish->key = (unsigned long)sender;
-	err = conclude_recv(call, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
+	err = conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
 	put_pid(sender);
 	return err;
 }
 
-static int receive(const struct mbox_call *call, struct mbox_recv *recv, struct mbox *mb,
+static int receive(const struct mbox_command *command, struct mbox_recv *recv, struct mbox *mb,
 		   struct mbox_wish *wish, const struct mbox_patience *patience)
 {
 	struct mbox_pass pass;
@@ -277,11 +277,11 @@ static int receive(const struct mbox_call *call, struct mbox_recv *recv, struct 
 		return mbox_rights_refusal(mb);
 	if (wish->flags & MBOX_RECV_MATCH) {
 		if (mb->kind & MBOX_CREATE_BY_SENDER)
-			return receive_from(call, recv, mb, wish, &pass, patience);
+			return receive_from(command, recv, mb, wish, &pass, patience);
 		if (!(mb->kind & MBOX_CREATE_BY_TAG))
 			return -EOPNOTSUPP;
 	}
-	return conclude_recv(call, recv, mb, mbox_recv_claim(mb, wish, &pass, patience), wish);
+	return conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, &pass, patience), wish);
 }
 
 /**
@@ -347,10 +347,10 @@ static void remember_choice(struct mbox_file *mf, const struct choice *choice,
 	WRITE_ONCE(mf->next_choice, (first + i + 1) % choice->nr);
 }
 
-static int choose(const struct mbox_call *call, struct mbox_recv *recv,
+static int choose(const struct mbox_command *command, struct mbox_recv *recv,
 		  struct mbox_wish *wish, const struct mbox_patience *patience)
 {
-	unsigned int nr = recv->nr_ids, first = READ_ONCE(call->mf->next_choice) % nr;
+	unsigned int nr = recv->nr_ids, first = READ_ONCE(command->mf->next_choice) % nr;
 	struct mbox *from = NULL;
 	struct choice *choice;
 	struct mbox_msg *msg;
@@ -366,8 +366,8 @@ static int choose(const struct mbox_call *call, struct mbox_recv *recv,
 	if (!err) {
 		msg = mbox_recv_choose(choice->mbs, choice->passes, nr, wish, patience,
 				       &from);
-		err = conclude_recv(call, recv, from, msg, wish);
-		remember_choice(call->mf, choice, from, first);
+		err = conclude_recv(command, recv, from, msg, wish);
+		remember_choice(command->mf, choice, from, first);
 	}
 	while (choice->nr)
 		mbox_mailbox_put(choice->mbs[--choice->nr]);
@@ -375,7 +375,7 @@ static int choose(const struct mbox_call *call, struct mbox_recv *recv,
 	return err;
 }
 
-int mbox_command_recv(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_recv(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_recv *recv = &arg->recv;
 	struct mbox_wish wish = { .flags = recv->flags, .nth = recv->nth };
@@ -385,19 +385,19 @@ int mbox_command_recv(const struct mbox_call *call, union mbox_argument *arg)
 
 	if (!valid_recv(recv))
 		return -EINVAL;
-	if (!(call->file->f_mode & FMODE_READ))
+	if (!(command->file->f_mode & FMODE_READ))
 		return -EBADF;
-	patience = patience_of(call, recv->flags & MBOX_RECV_NONBLOCK || recv->nth,
+	patience = patience_of(command, recv->flags & MBOX_RECV_NONBLOCK || recv->nth,
 			       recv->flags & MBOX_RECV_TIMEOUT, recv->deadline);
 	wish.key = recv->match;
 	wish.room = recv->flags & MBOX_RECV_TRUNCATE ? SIZE_MAX : recv->size;
 	if (recv->flags & MBOX_RECV_CHOICE)
-		return choose(call, recv, &wish, &patience);
+		return choose(command, recv, &wish, &patience);
 
-	mb = mbox_command_target(call, recv->id);
+	mb = mbox_command_target(command, recv->id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
-	err = receive(call, recv, mb, &wish, &patience);
+	err = receive(command, recv, mb, &wish, &patience);
 	mbox_mailbox_put(mb);
 	return err;
 }

@@ -32,7 +32,7 @@ static bool valid_transfer(const struct mbox_transfer *transfer)
 
 typedef int (*hand_over_t)(struct mbox *mb, struct pid *process, bool keep);
 
-static int hand_over(const struct mbox_call *call, const struct mbox_transfer *transfer,
+static int hand_over(const struct mbox_command *command, const struct mbox_transfer *transfer,
 		     hand_over_t how)
 {
 	struct pid *process;
@@ -42,7 +42,7 @@ static int hand_over(const struct mbox_call *call, const struct mbox_transfer *t
 	process = process_get(transfer->pid, transfer->flags & MBOX_TRANSFER_PIDFD);
 	if (IS_ERR(process))
 		return PTR_ERR(process);
-	mb = mbox_command_target(call, transfer->id);
+	mb = mbox_command_target(command, transfer->id);
 	err = PTR_ERR_OR_ZERO(mb);
 	if (!err) {
 		err = how(mb, process, transfer->flags & MBOX_TRANSFER_KEEP);
@@ -57,16 +57,16 @@ static int hand_over(const struct mbox_call *call, const struct mbox_transfer *t
 	return err;
 }
 
-int mbox_command_transfer(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_transfer(const struct mbox_command *command, union mbox_argument *arg)
 {
 	if (!valid_transfer(&arg->transfer))
 		return -EINVAL;
-	return hand_over(call, &arg->transfer, mbox_owner_transfer);
+	return hand_over(command, &arg->transfer, mbox_owner_transfer);
 }
 
-static int withdraw(const struct mbox_call *call, u64 id)
+static int withdraw(const struct mbox_command *command, u64 id)
 {
-	struct mbox *mb = mbox_command_target(call, id);
+	struct mbox *mb = mbox_command_target(command, id);
 	int err;
 
 	if (IS_ERR(mb))
@@ -76,18 +76,18 @@ static int withdraw(const struct mbox_call *call, u64 id)
 	return err;
 }
 
-int mbox_command_offer(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_offer(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_transfer *transfer = &arg->transfer;
 
 	if (!valid_transfer(transfer))
 		return -EINVAL;
 	if (transfer->pid || transfer->flags & MBOX_TRANSFER_PIDFD)
-		return hand_over(call, transfer, mbox_owner_offer);
-	return transfer->flags ? -EINVAL : withdraw(call, transfer->id);
+		return hand_over(command, transfer, mbox_owner_offer);
+	return transfer->flags ? -EINVAL : withdraw(command, transfer->id);
 }
 
-static int take(const struct mbox_call *call, const struct mbox_take *take,
+static int take(const struct mbox_command *command, const struct mbox_take *take,
 		int (*how)(struct mbox *mb))
 {
 	struct mbox *mb;
@@ -95,7 +95,7 @@ static int take(const struct mbox_call *call, const struct mbox_take *take,
 
 	if (take->flags)
 		return -EINVAL;
-	mb = mbox_command_target(call, take->id);
+	mb = mbox_command_target(command, take->id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 	err = how(mb);
@@ -107,14 +107,14 @@ static int take(const struct mbox_call *call, const struct mbox_take *take,
 	return err;
 }
 
-int mbox_command_accept(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_accept(const struct mbox_command *command, union mbox_argument *arg)
 {
-	return take(call, &arg->take, mbox_owner_accept);
+	return take(command, &arg->take, mbox_owner_accept);
 }
 
-int mbox_command_claim(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_claim(const struct mbox_command *command, union mbox_argument *arg)
 {
-	return take(call, &arg->take, mbox_owner_claim);
+	return take(command, &arg->take, mbox_owner_claim);
 }
 
 #define RIGHTS	(MBOX_RIGHT_SEND | MBOX_RIGHT_RECV | MBOX_RIGHT_MANAGE)
@@ -127,7 +127,7 @@ static bool valid_grant(const struct mbox_grant *grant)
 
 typedef int (*regulate_t)(struct mbox *mb, struct pid *process, unsigned int rights);
 
-static int regulate(const struct mbox_call *call, const struct mbox_grant *grant, regulate_t how)
+static int regulate(const struct mbox_command *command, const struct mbox_grant *grant, regulate_t how)
 {
 	struct pid *process;
 	struct mbox *mb;
@@ -138,7 +138,7 @@ static int regulate(const struct mbox_call *call, const struct mbox_grant *grant
 	process = process_get(grant->pid, grant->flags & MBOX_GRANT_PIDFD);
 	if (IS_ERR(process))
 		return PTR_ERR(process);
-	mb = mbox_command_target(call, grant->id);
+	mb = mbox_command_target(command, grant->id);
 	err = PTR_ERR_OR_ZERO(mb);
 	if (!err) {
 		err = how(mb, process, grant->rights);
@@ -159,14 +159,14 @@ static int grant(struct mbox *mb, struct pid *process, unsigned int rights)
 	return mbox_owner_grant(mb, process, rights);
 }
 
-int mbox_command_grant(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_grant(const struct mbox_command *command, union mbox_argument *arg)
 {
-	return regulate(call, &arg->grant, grant);
+	return regulate(command, &arg->grant, grant);
 }
 
-int mbox_command_revoke(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_revoke(const struct mbox_command *command, union mbox_argument *arg)
 {
-	return regulate(call, &arg->grant, mbox_owner_revoke);
+	return regulate(command, &arg->grant, mbox_owner_revoke);
 }
 
 static int list_grants(struct mbox *mb, struct mbox_grants *grants)
@@ -190,7 +190,7 @@ static int list_grants(struct mbox *mb, struct mbox_grants *grants)
 	return err;
 }
 
-int mbox_command_grants(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_grants(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_grants *grants = &arg->grants;
 	struct mbox *mb;
@@ -198,18 +198,18 @@ int mbox_command_grants(const struct mbox_call *call, union mbox_argument *arg)
 
 	if (grants->flags || grants->reserved || grants->nr > MBOX_GRANTS_MAX)
 		return -EINVAL;
-	mb = mbox_command_target(call, grants->id);
+	mb = mbox_command_target(command, grants->id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 	err = mbox_rights_see(mb) ? list_grants(mb, grants) : mbox_rights_refusal(mb);
 	mbox_mailbox_put(mb);
-	return err ?: mbox_command_reply(call, grants, offsetof(struct mbox_grants, nr),
+	return err ?: mbox_command_reply(command, grants, offsetof(struct mbox_grants, nr),
 			    offsetofend(struct mbox_grants, nr));
 }
 
 #define CHANGE_FLAGS	(MBOX_CHANGE_MODE | MBOX_CHANGE_UID | MBOX_CHANGE_GID)
 
-int mbox_command_change(const struct mbox_call *call, union mbox_argument *arg)
+int mbox_command_change(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_change *change = &arg->change;
 	struct mbox *mb;
@@ -219,7 +219,7 @@ int mbox_command_change(const struct mbox_call *call, union mbox_argument *arg)
 		return -EINVAL;
 	if (change->flags & MBOX_CHANGE_MODE && change->mode & ~0666)
 		return -EINVAL;
-	mb = mbox_command_target(call, change->id);
+	mb = mbox_command_target(command, change->id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 	err = mbox_owner_change(mb, change);

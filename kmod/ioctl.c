@@ -19,31 +19,31 @@
  * Write the structure back from offset @from to offset @to, as far as the caller
  * knows it: the rest is not output.
  */
-int mbox_command_reply(const struct mbox_call *call, const void *arg, size_t from,
+int mbox_command_reply(const struct mbox_command *command, const void *arg, size_t from,
 		       size_t to)
 {
-	to = min(call->size, to);
+	to = min(command->size, to);
 	if (to <= from)
 		return 0;
-	return copy_to_user(call->user + from, arg + from, to - from) ? -EFAULT : 0;
+	return copy_to_user(command->user + from, arg + from, to - from) ? -EFAULT : 0;
 }
 
 /* The mailbox that @id means on this descriptor; to be put. */
-struct mbox *mbox_command_target(const struct mbox_call *call, u64 id)
+struct mbox *mbox_command_target(const struct mbox_command *command, u64 id)
 {
 	struct mbox *mb;
 
 	if (id)
 		return mbox_registry_get(id);
-	mb = mbox_dev_target(call->mf);
+	mb = mbox_dev_target(command->mf);
 	return IS_ERR(mb) ? mb : mbox_mailbox_get(mb);
 }
 
-struct command {
+struct entry {
 	unsigned int cmd;
 	unsigned int size;
 	unsigned int min_size;
-	int (*run)(const struct mbox_call *call, union mbox_argument *arg);
+	int (*run)(const struct mbox_command *command, union mbox_argument *arg);
 };
 
 /* @_last: the last member that the structure's first version had. */
@@ -55,7 +55,7 @@ struct command {
 		.run = _run,						\
 	}
 
-static const struct command commands[] = {
+static const struct entry commands[] = {
 	COMMAND(MBOX_IOC_INFO, struct mbox_info, mailboxes, mbox_command_info),
 	COMMAND(MBOX_IOC_CREATE, struct mbox_create, id, mbox_command_create),
 	COMMAND(MBOX_IOC_OPEN, struct mbox_open, reserved, mbox_command_open),
@@ -77,7 +77,7 @@ static const struct command commands[] = {
 /* Everything but the size of the structure, which may grow. */
 #define COMMAND_MASK	(~(_IOC_SIZEMASK << _IOC_SIZESHIFT))
 
-static const struct command *find_command(unsigned int cmd)
+static const struct entry *find_entry(unsigned int cmd)
 {
 	unsigned int nr = _IOC_NR(cmd);
 
@@ -89,8 +89,8 @@ static const struct command *find_command(unsigned int cmd)
 
 long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 {
-	const struct command *command = find_command(cmd);
-	struct mbox_call call = {
+	const struct entry *entry = find_entry(cmd);
+	struct mbox_command command = {
 		.file = file,
 		.mf = file->private_data,
 		.user = (void __user *)user,
@@ -98,13 +98,13 @@ long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 	union mbox_argument arg;
 	int err;
 
-	if (!command)
+	if (!entry)
 		return -ENOTTY;
-	if (_IOC_SIZE(cmd) < command->min_size)
+	if (_IOC_SIZE(cmd) < entry->min_size)
 		return -EINVAL;
-	call.size = min(_IOC_SIZE(cmd), command->size);
-	err = copy_struct_from_user(&arg, command->size, call.user, _IOC_SIZE(cmd));
-	return err ?: command->run(&call, &arg);
+	command.size = min(_IOC_SIZE(cmd), entry->size);
+	err = copy_struct_from_user(&arg, entry->size, command.user, _IOC_SIZE(cmd));
+	return err ?: entry->run(&command, &arg);
 }
 
 /*
@@ -117,14 +117,19 @@ long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 CHECK_ABI(struct mbox_info, 40, 3 * 8 + 4 * 4);
 CHECK_ABI(struct mbox_create, 104, 3 * 8 + 4 * 4 + MBOX_NAME_SIZE);
 CHECK_ABI(struct mbox_open, 88, 2 * 8 + 2 * 4 + MBOX_NAME_SIZE);
-CHECK_ABI(struct mbox_send, 80, 8 * 8 + 4 * 4);
-CHECK_ABI(struct mbox_recv, 120, 12 * 8 + 6 * 4);
+CHECK_ABI(struct mbox_send, 104, 10 * 8 + 6 * 4);
+CHECK_ABI(struct mbox_recv, 200, 20 * 8 + 10 * 4);
 CHECK_ABI(struct mbox_delete, 16, 2 * 8);
-CHECK_ABI(struct mbox_stat, 208, 10 * 8 + 16 * 4 + MBOX_NAME_SIZE);
+CHECK_ABI(struct mbox_stat, 216, 10 * 8 + 18 * 4 + MBOX_NAME_SIZE);
 CHECK_ABI(struct mbox_transfer, 24, 2 * 8 + 2 * 4);
 CHECK_ABI(struct mbox_take, 16, 2 * 8);
 CHECK_ABI(struct mbox_grant, 24, 2 * 8 + 2 * 4);
 CHECK_ABI(struct mbox_granted, 8, 2 * 4);
 CHECK_ABI(struct mbox_grants, 32, 3 * 8 + 2 * 4);
 CHECK_ABI(struct mbox_change, 32, 2 * 8 + 4 * 4);
-CHECK_ABI(struct mbox_usage, 88, 5 * 8 + 12 * 4);
+CHECK_ABI(struct mbox_usage, 104, 5 * 8 + 16 * 4);
+CHECK_ABI(struct mbox_clock, 24, 3 * 8);
+CHECK_ABI(struct mbox_call, 152, 15 * 8 + 8 * 4);
+CHECK_ABI(struct mbox_reply, 64, 6 * 8 + 4 * 4);
+CHECK_ABI(struct mbox_token, 24, 2 * 8 + 2 * 4);
+CHECK_ABI(struct mbox_batch, 32, 2 * 8 + 4 * 4);

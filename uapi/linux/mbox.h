@@ -66,6 +66,57 @@
  * A message with an expiry (MBOX_SEND_EXPIRES) disappears when it passes and is
  * never delivered later.
  *
+ * Participants: a process that uses a mailbox, or is named by one that does, is
+ * a participant until it ends. It has a participant id, a number that no other
+ * process gets while the module is loaded, and a logical clock (Lamport, Time,
+ * Clocks, and the Ordering of Events in a Distributed System, 1978). The clock
+ * advances by one whenever a mailbox accepts a message of the process, and at
+ * each local event (MBOX_IOC_CLOCK); the message bears the clock's new value as
+ * its stamp. At each receive and look it advances to one more than the larger of
+ * its value and the message's stamp. A synchronous sender's clock advances likewise
+ * past the receiver's, once it is told of the receipt. So whatever happened before
+ * something else has the smaller stamp, and (stamp, participant id) orders all
+ * messages totally. A failed call may have advanced the clock, too.
+ *
+ * Direct communication is by process instead of by mailbox. The messages to a
+ * process arrive in its inbox, a process-owned mailbox that the kernel makes when
+ * the process is first sent to or first receives directly, or the process itself
+ * by MBOX_CREATE_INBOX. Two processes have a link from the first time that one of
+ * them sends to the other, or receives from it in particular, until one of them
+ * ends. The capacity of an inbox is that of each link into it: senders wait for
+ * room in their own link only, and do not stand in the way of others. Whoever may
+ * signal a process, as kill(2) with signal 0 decides, may send to it, as may those
+ * to whom it opens its inbox by mode bits (MBOX_IOC_CHANGE) or a grant; that is
+ * asked at each send. Both must be in one network namespace when the link is made.
+ * Once a process has ended, what it sent is still received; who then waits for
+ * more from it in particular, or for room to send to it, is told EIDRM. A link
+ * takes some bytes of the quota of the process's user that used it first.
+ *
+ * Calls: MBOX_IOC_CALL sends a request and waits for its reply. Whoever receives
+ * it with MBOX_RECV_TOKEN gets a token with it. The token belongs to the process,
+ * so any of its threads can use it, once, to reply (MBOX_IOC_REPLY, or
+ * MBOX_RECV_REPLY to wait for the next request in the same call), and it can be
+ * handed on to another process (MBOX_IOC_TOKEN). Until then the call ends early,
+ * and the caller is told why:
+ *
+ *   EIDRM         the mailbox was deleted or ended with its owner
+ *   EOWNERDEAD    the process that had the token ended
+ *   EKEYREJECTED  it lost the right to receive by which it got the token (one that
+ *                 was handed the token on needs no such right)
+ *   ECANCELED     the request was discarded: by MBOX_REPLY_DISCARD, or received
+ *                 by somebody who took no token
+ *   ETIMEDOUT, EINTR  the caller gave up
+ *
+ * A caller that gives up before its request is received takes it back. After that
+ * whoever has the token is told ECANCELED when it replies, or when it asks
+ * (MBOX_IOC_TOKEN).
+ *
+ * Files: a mailbox made for it (MBOX_CREATE_FILES, and every inbox) takes up to
+ * MBOX_FILES_MAX open files with a message, while its owner lives. The receiver
+ * that asks for them gets descriptors of the same open files, close-on-exec. If the
+ * mailbox loses its owner, the files of its messages are closed, and the messages
+ * say so (MBOX_GOT_FILES_LOST).
+ *
  * Rights are those of the calling process at each call, never those of the
  * descriptor. A process is a thread group: its threads share its rights, exec
  * keeps them, a forked child has none of them. There are three:
@@ -133,41 +184,52 @@
  *   EAGAIN     it would have to wait for a message, for room or for a
  *              receiver, and was asked not to
  *   EBADF      the descriptor is not open for writing (to send) or not open
- *              for reading (to receive); no such pidfd
+ *              for reading (to receive); no such pidfd, no such file to send
+ *   EBADR      the calling process has no such token
  *   EBUSY      somebody else has it: another process is receiving from a
  *              MBOX_CREATE_SINGLE mailbox and the call was asked not to wait, or
  *              the mailbox to be claimed has an owner
- *   EDQUOT     a user has as many mailboxes, messages or bytes as its quota
- *              allows: the caller, whoever is to own the mailbox, or the creator
- *              of a user namespace around them
- *   EEXIST     the name is taken
+ *   ECANCELED  the other side has given the call up: the request was discarded,
+ *              or the caller does not wait any more
+ *   EDQUOT     a user has as many mailboxes, messages, bytes or files in flight as
+ *              its quota allows: the caller, whoever is to own the mailbox, or the
+ *              creator of a user namespace around them
+ *   EEXIST     the name is taken; the process has an inbox
  *   EFAULT     an address is bad; nothing was sent, nothing was lost
- *   EIDRM      the mailbox existed and is gone, before or during the call
+ *   EIDRM      the mailbox, or the process at the other end of the link, existed
+ *              and is gone, before or during the call
  *   EINTR      a signal came before anything happened (the call is restarted
- *              instead where the handler was installed with SA_RESTART)
+ *              instead where the handler was installed with SA_RESTART), or while
+ *              somebody had the request of a call (never restarted)
  *   EINVAL     an unknown flag, a reserved field that is not zero, a structure
  *              shorter than its first version, a value out of its range
  *   EISCONN    the descriptor is bound to a mailbox already
+ *   EKEYREJECTED the process that had the request lost its right to receive
  *   EKEYREVOKED the caller had the right when the call began and has lost it
  *   EMLINK     the mailbox has as many grants as the limit allows
- *   EMSGSIZE   sending: the message is longer than max_size; receiving: the
- *              message is longer than the buffer, and stays where it was
+ *   EMSGSIZE   sending: the message is longer than max_size, or the reply than the
+ *              caller's buffer; receiving: the message is longer than the buffer, or
+ *              has more files than fit, and stays where it was
  *   ENOBUFS    an unbounded mailbox holds as much as the system's limit allows
  *   ENOENT     no mailbox has had this id or has this name (and owner)
  *   ENOMEM     the kernel, or the memory cgroup, has no memory for it
- *   ENOSPC     the network namespace has as many mailboxes, messages or bytes as
- *              its quota allows
+ *   ENOSPC     the network namespace has as many mailboxes, messages, bytes or
+ *              files in flight as its quota allows
  *   ENOTCONN   the id is 0 and the descriptor is bound to no mailbox
  *   ENOTTY     there is no such command
  *   EOPNOTSUPP the mailbox was not created for it
+ *   EOWNERDEAD a process that must live for it has ended: the one that had the
+ *              request, or the owner of the mailbox (files)
  *   EPERM      another process stands against it: it has that end of a
  *              MBOX_CREATE_PAIR mailbox, or may not be signalled by the caller
  *              and was not asked to accept
- *   ESRCH      the process that is meant does not exist, or has no grant
+ *   ESRCH      the process that is meant does not exist, is in another network
+ *              namespace (links), or has no grant
  *   ETIMEDOUT  the deadline passed before anything happened
  *   EXFULL     the sender's user fills its share of the mailbox
  *
- * A call that returns an error has changed nothing. Where more than one error
+ * A call that returns an error has changed nothing, but for what is said above of
+ * clocks and below of batches and replies. Where more than one error
  * applies, arguments come first (E2BIG, EINVAL, EBADF), then the mailbox
  * (ENOTCONN, ENOENT, EIDRM), the right (EACCES), what it was created for
  * (EOPNOTSUPP), the process it is about (ESRCH, EPERM), the message (EMSGSIZE,
@@ -238,6 +300,11 @@ struct mbox_info {
  * MBOX_SEND_OFFER and MBOX_RECV_ACCEPT: owners, rights and quotas.
  */
 #define MBOX_FEATURE_RIGHTS	(1ULL << 2)
+/*
+ * MBOX_IOC_CLOCK to MBOX_IOC_RECV_BATCH, and all flags and members that go with
+ * participants, inboxes, files and requests.
+ */
+#define MBOX_FEATURE_CONVERSATION (1ULL << 3)
 
 /**
  * struct mbox_create - make a mailbox (MBOX_IOC_CREATE)
@@ -305,20 +372,36 @@ struct mbox_create {
  * ends. @mode has bits of 0222 only.
  */
 #define MBOX_CREATE_PROCESS	(1ULL << 7)
+/* Messages may bring files, as long as the mailbox has an owner that lives. */
+#define MBOX_CREATE_FILES	(1ULL << 8)
+/*
+ * The calling process's inbox (else EEXIST). @max_msgs and @max_bytes are the
+ * capacity of each link, @share is 0. It goes with MBOX_CREATE_BIND and
+ * MBOX_CREATE_FIXED only, and implies MBOX_CREATE_PROCESS, MBOX_CREATE_BY_SENDER
+ * and MBOX_CREATE_FILES. One that the kernel makes has capacity
+ * MBOX_INBOX_MSGS and MBOX_UNBOUNDED_BYTES, messages of up to MBOX_INBOX_SIZE
+ * bytes, or what the limits allow if that is less, and mode 0.
+ */
+#define MBOX_CREATE_INBOX	(1ULL << 9)
+
+#define MBOX_INBOX_MSGS		64
+#define MBOX_INBOX_SIZE		65536
 
 /**
  * struct mbox_open - bind the descriptor to a mailbox (MBOX_IOC_OPEN)
  * @flags: in; MBOX_OPEN_* bits
  * @name: in; the mailbox by name, or empty: by @id
- * @id: in and out; the mailbox by id, or 0: by @name
+ * @id: in and out; the mailbox by id, or 0: by @name; with MBOX_OPEN_INBOX in: the
+ *	process as the caller's pid namespace sees it, 0 for the calling process
  * @uid: in and out; the owner's user, as the caller's user namespace sees it
  *	(the overflow uid if it cannot); read only with MBOX_OPEN_UID
  * @reserved: in; must be 0
  *
- * Exactly one of @name and @id must be given. The caller must have some right
- * to the mailbox, or be offered it.
+ * Exactly one of @name and @id must be given, or MBOX_OPEN_INBOX with no name. The
+ * caller must have some right to the mailbox, or be offered it.
  *
- * Errors: EINVAL, EISCONN, ENOENT, EIDRM, EACCES, EFAULT.
+ * Errors: EINVAL, EISCONN, ENOENT, EIDRM, EACCES, EFAULT; with MBOX_OPEN_INBOX also
+ * EBADF, ESRCH, EDQUOT, ENOSPC, ENOMEM, EINTR.
  */
 struct mbox_open {
 	__u64 flags;
@@ -330,11 +413,16 @@ struct mbox_open {
 
 /* ENOENT unless the mailbox belongs to user @uid: a name may be squatted. */
 #define MBOX_OPEN_UID		(1ULL << 0)
+/* The inbox of a process, which is made if there is none and the caller may send. */
+#define MBOX_OPEN_INBOX		(1ULL << 1)
+/* With MBOX_OPEN_INBOX: @id is a pidfd, or a participant id. */
+#define MBOX_OPEN_PIDFD		(1ULL << 2)
+#define MBOX_OPEN_PARTICIPANT	(1ULL << 3)
 
 /**
  * struct mbox_send - send a message (MBOX_IOC_SEND)
  * @flags: in; MBOX_SEND_* bits
- * @id: in; the mailbox, 0 for the descriptor's
+ * @id: in; the mailbox, 0 for the descriptor's; or a process, see MBOX_SEND_PID
  * @buf: in; address of the message
  * @len: in; its length in bytes, 0 to max_size
  * @deadline: in; when to give up waiting for room, with MBOX_SEND_TIMEOUT
@@ -348,14 +436,18 @@ struct mbox_open {
  * @reserved2: in; must be 0
  * @offer: in; id of a mailbox that the calling process owns, with
  *	MBOX_SEND_OFFER
+ * @files: in; address of an array of @nr_files descriptors (__s32) to go with it
+ * @nr_files: in; 0 to MBOX_FILES_MAX
+ * @reserved3: in; must be 0
+ * @stamp: out; the stamp that the message got, with MBOX_SEND_STAMP
  *
  * Success means that the mailbox, or a receiver, has the message. After an
- * error nobody has it, or will, with one exception: if @receiver cannot be
- * written, that is not told, for the message is delivered.
+ * error nobody has it, or will, with one exception: if @receiver or @stamp cannot
+ * be written, that is not told, for the message is delivered.
  *
- * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP (offer),
- * EPERM, EMSGSIZE, EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT, EKEYREVOKED, ENOBUFS,
- * EAGAIN, ETIMEDOUT, EINTR.
+ * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP (offer, files),
+ * ESRCH (process), EPERM, EMSGSIZE, EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT,
+ * EOWNERDEAD (files), EKEYREVOKED, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR.
  */
 struct mbox_send {
 	__u64 flags;
@@ -370,6 +462,10 @@ struct mbox_send {
 	__s32 receiver;
 	__u32 reserved2;
 	__u64 offer;
+	__aligned_u64 files;
+	__u32 nr_files;
+	__u32 reserved3;
+	__u64 stamp;
 };
 
 /* EAGAIN instead of waiting, for room or for a receiver. */
@@ -388,6 +484,22 @@ struct mbox_send {
  * or dropped. A synchronous sender that was told of the receipt may end at once.
  */
 #define MBOX_SEND_OFFER		(1ULL << 4)
+/*
+ * To a process: @id is its pid as the caller's pid namespace sees it, a pidfd, or a
+ * participant id; one of the three.
+ */
+#define MBOX_SEND_PID		(1ULL << 5)
+#define MBOX_SEND_PIDFD		(1ULL << 6)
+#define MBOX_SEND_PARTICIPANT	(1ULL << 7)
+/* Tell @stamp. */
+#define MBOX_SEND_STAMP		(1ULL << 8)
+/*
+ * A mark for the receiver (MBOX_GOT_SHARED) that what is meant is in the memory that
+ * the first file is. The kernel passes it on; mbox_send_large(3) uses it.
+ */
+#define MBOX_SEND_SHARED	(1ULL << 9)
+
+#define MBOX_FILES_MAX		64
 
 /**
  * struct mbox_recv - receive a message (MBOX_IOC_RECV)
@@ -408,7 +520,7 @@ struct mbox_send {
  * @tag: out; its tag
  * @from: out; the mailbox that it comes from (written with EMSGSIZE, too)
  * @match: in; the tag, or the sending process as the caller's pid namespace
- *	sees it, with MBOX_RECV_MATCH
+ *	sees it (but see MBOX_RECV_PIDFD), with MBOX_RECV_MATCH
  * @ids: in; address of an array of @nr_ids ids, with MBOX_RECV_CHOICE; @id must
  *	be 0
  * @nr_ids: in; 1 to MBOX_CHOICE_MAX
@@ -416,12 +528,31 @@ struct mbox_send {
  *	MBOX_RECV_PEEK
  * @owned: out; with MBOX_RECV_ACCEPT: the mailbox that belongs to the caller now
  *	since its ownership came with the message, 0 if none came or it was void
+ * @stamp: out; its Lamport stamp
+ * @clock: out; the receiver's clock after the receive, its stamp
+ * @time: out; when it was accepted, on CLOCK_MONOTONIC of the caller's time
+ *	namespace, in nanoseconds
+ * @realtime: out; the same on CLOCK_REALTIME as it was then
+ * @sender: out; participant id of the sending process
+ * @token: out; with MBOX_RECV_TOKEN, what to reply by; 0 if it is not a request
+ * @tid: out; the sending thread, 0 if the receiver's pid namespace cannot see it
+ * @got: out; MBOX_GOT_* bits
+ * @nr_files: in: length of the array @files, 0 to MBOX_FILES_MAX, with
+ *	MBOX_RECV_FILES, else 0; out: how many files came (written with EMSGSIZE, too)
+ * @reserved: in; must be 0
+ * @files: in; address of an array of descriptors (__s32), with MBOX_RECV_FILES.
+ *	Written: for each file that came the new descriptor, or a negative errno
+ *	if this one could not be had (EMFILE, or what a security module says) and is
+ *	closed; -1 behind them
+ * @reply: in; address of a struct mbox_reply, with MBOX_RECV_REPLY
  *
- * Output fields are written on success only, but for @len and @from.
+ * Output fields are written on success only, but for @len, @from and @nr_files.
+ * MBOX_RECV_PEEK tells how many files and that it is a request, and gives neither.
  *
  * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
- * EPERM, EMSGSIZE, EDQUOT (accept), ENOMEM (choice, accept), EFAULT, EKEYREVOKED,
- * EBUSY, EAGAIN, ETIMEDOUT, EINTR.
+ * EPERM, EMSGSIZE, EDQUOT (accept, direct), ENOSPC (direct), ENOMEM (choice, accept,
+ * by sender), EFAULT, EKEYREVOKED, EBUSY, EAGAIN, ETIMEDOUT, EINTR; with
+ * MBOX_RECV_REPLY also those of MBOX_IOC_REPLY, but for ECANCELED.
  */
 struct mbox_recv {
 	__u64 flags;
@@ -442,6 +573,18 @@ struct mbox_recv {
 	__u32 nr_ids;
 	__u32 nth;
 	__u64 owned;
+	__u64 stamp;
+	__u64 clock;
+	__u64 time;
+	__u64 realtime;
+	__u64 sender;
+	__u64 token;
+	__s32 tid;
+	__u32 got;
+	__u32 nr_files;
+	__u32 reserved;
+	__aligned_u64 files;
+	__aligned_u64 reply;
 };
 
 /* EAGAIN instead of waiting for a message, EBUSY instead of for one's turn. */
@@ -477,6 +620,44 @@ struct mbox_recv {
  * (EDQUOT, ENOMEM), the message stays where it was. Not with MBOX_RECV_PEEK.
  */
 #define MBOX_RECV_ACCEPT	(1ULL << 7)
+/*
+ * From the calling process's inbox, which is made if there is none; @id must be 0.
+ * With MBOX_RECV_MATCH from one process, and a link to that is made; EIDRM if it
+ * ends before it has sent.
+ */
+#define MBOX_RECV_DIRECT	(1ULL << 8)
+/*
+ * With MBOX_RECV_MATCH, of a sending process: @match is a pidfd, or a participant id,
+ * which may be one of a process that has ended: then what it sent is received, and
+ * ESRCH if that is nothing.
+ */
+#define MBOX_RECV_PIDFD		(1ULL << 9)
+#define MBOX_RECV_PARTICIPANT	(1ULL << 10)
+/*
+ * Install the files that come with the message; if there are more than fit into
+ * @files: EMSGSIZE, or, with MBOX_RECV_TRUNCATE, the first ones. Without this flag
+ * they are closed (MBOX_GOT_FILES_LOST). Not with MBOX_RECV_PEEK.
+ */
+#define MBOX_RECV_FILES		(1ULL << 11)
+/*
+ * If it is a request, take the duty to reply. Without this flag a request that is
+ * received is a message like others, and its caller is told ECANCELED. Not with
+ * MBOX_RECV_PEEK.
+ */
+#define MBOX_RECV_TOKEN		(1ULL << 12)
+/*
+ * Reply first, as @reply says. If the reply fails, that is the error, and nothing is
+ * received; but that the caller has gone (ECANCELED) is told in @reply->result. Not
+ * with MBOX_RECV_PEEK.
+ */
+#define MBOX_RECV_REPLY		(1ULL << 13)
+
+/* It is a request. */
+#define MBOX_GOT_REQUEST	(1U << 0)
+/* It had files that nobody gets any more: see MBOX_RECV_FILES and Files. */
+#define MBOX_GOT_FILES_LOST	(1U << 1)
+/* It was sent with MBOX_SEND_SHARED. */
+#define MBOX_GOT_SHARED		(1U << 2)
 
 #define MBOX_CHOICE_MAX		64
 #define MBOX_PEEK_MAX		63
@@ -529,6 +710,8 @@ struct mbox_delete {
  *	sent included; counted if @share is less than 100, else 0
  * @user_msgs: out; its messages, likewise
  * @reserved: out; 0
+ * @requests: out; requests that were received and wait for their reply
+ * @links: out; of an inbox: processes that have a link to its owner
  *
  * Counters are of one moment, and so are attributes. The caller must have some
  * right to the mailbox, or be offered it.
@@ -563,6 +746,8 @@ struct mbox_stat {
 	__u64 user_bytes;
 	__u32 user_msgs;
 	__u32 reserved;
+	__u32 requests;
+	__u32 links;
 };
 
 /* No process owns it; one of the owning user may claim it. */
@@ -741,6 +926,10 @@ struct mbox_change {
  * @ns_msgs_limit: out
  * @limit_grants: out; the most grants of a mailbox
  * @reserved: out; 0
+ * @user_files: out; files in flight: sent and not received; likewise
+ * @user_files_limit: out
+ * @ns_files: out; files in flight in the caller's network namespace
+ * @ns_files_limit: out
  *
  * Of another user it takes CAP_SYS_RESOURCE in the caller's user namespace.
  *
@@ -764,10 +953,198 @@ struct mbox_usage {
 	__u32 ns_msgs_limit;
 	__u32 limit_grants;
 	__u32 reserved;
+	__u32 user_files;
+	__u32 user_files_limit;
+	__u32 ns_files;
+	__u32 ns_files_limit;
 };
 
 /* Of user @uid. */
 #define MBOX_USAGE_UID		(1ULL << 0)
+
+/**
+ * struct mbox_clock - the calling process's logical clock (MBOX_IOC_CLOCK)
+ * @flags: in; MBOX_CLOCK_* bits
+ * @stamp: out; what the clock shows, after it has advanced if it does
+ * @participant: out; the participant id of the calling process
+ *
+ * Errors: EINVAL, ENOMEM, EFAULT.
+ */
+struct mbox_clock {
+	__u64 flags;
+	__u64 stamp;
+	__u64 participant;
+};
+
+/* A local event: advance the clock by one, first. */
+#define MBOX_CLOCK_TICK		(1ULL << 0)
+
+/**
+ * struct mbox_call - send a request and wait for its reply (MBOX_IOC_CALL)
+ * @flags: in; MBOX_CALL_* bits
+ * @id: in; the mailbox, 0 for the descriptor's; or a process, see MBOX_CALL_PID
+ * @buf: in; address of the request
+ * @len: in; its length in bytes, 0 to max_size
+ * @deadline: in; when to give up waiting, for room and for the reply, with
+ *	MBOX_CALL_TIMEOUT
+ * @tag: in; any number, as for struct mbox_send
+ * @prio: in; 0 to MBOX_PRIO_MAX
+ * @nr_files: in; how many files go with the request, 0 to MBOX_FILES_MAX
+ * @files: in; address of an array of their descriptors (__s32)
+ * @reply: in; address of the buffer for the reply
+ * @size: in; its size in bytes
+ * @reply_files: in; address of an array of descriptors (__s32) for the files that
+ *	come with the reply; written as @files of struct mbox_recv
+ * @nr_reply_files: in: its length, 0 to MBOX_FILES_MAX; out: how many came
+ * @got: out; MBOX_GOT_* bits of the reply
+ * @reply_len: out; length of the reply in bytes
+ * @reply_tag: out; its tag
+ * @stamp: out; its Lamport stamp
+ * @clock: out; the caller's clock after it
+ * @sender: out; participant id of the process that replied
+ * @pid: out; that process as the caller's pid namespace sees it, 0 if it cannot
+ * @uid: out; its effective user as the caller's user namespace sees it
+ * @gid: out; likewise its effective group
+ * @reserved: in; must be 0
+ *
+ * Output fields are written on success only. A reply that does not fit is refused
+ * to whoever gives it (EMSGSIZE), and the call goes on. Takes a descriptor that is
+ * open for writing. After EFAULT the reply, if there was one, is lost.
+ *
+ * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP (files), ESRCH
+ * (process), EPERM, EMSGSIZE, EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT, EOWNERDEAD,
+ * EKEYREJECTED, ECANCELED, EKEYREVOKED, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR.
+ */
+struct mbox_call {
+	__u64 flags;
+	__u64 id;
+	__aligned_u64 buf;
+	__u64 len;
+	__u64 deadline;
+	__u64 tag;
+	__u32 prio;
+	__u32 nr_files;
+	__aligned_u64 files;
+	__aligned_u64 reply;
+	__u64 size;
+	__aligned_u64 reply_files;
+	__u32 nr_reply_files;
+	__u32 got;
+	__u64 reply_len;
+	__u64 reply_tag;
+	__u64 stamp;
+	__u64 clock;
+	__u64 sender;
+	__s32 pid;
+	__u32 uid;
+	__u32 gid;
+	__u32 reserved;
+};
+
+/*
+ * EAGAIN instead of waiting for room (at a rendezvous: for a receiver). The reply is
+ * waited for all the same.
+ */
+#define MBOX_CALL_NONBLOCK	MBOX_SEND_NONBLOCK
+/* ETIMEDOUT after @deadline. */
+#define MBOX_CALL_TIMEOUT	MBOX_SEND_TIMEOUT
+/* To a process, as MBOX_SEND_PID. */
+#define MBOX_CALL_PID		MBOX_SEND_PID
+#define MBOX_CALL_PIDFD		MBOX_SEND_PIDFD
+#define MBOX_CALL_PARTICIPANT	MBOX_SEND_PARTICIPANT
+/* As MBOX_SEND_SHARED, of the request. */
+#define MBOX_CALL_SHARED	MBOX_SEND_SHARED
+/* A reply that is longer than @size, or has more files, is cut, not refused. */
+#define MBOX_CALL_TRUNCATE	(1ULL << 32)
+
+/**
+ * struct mbox_reply - reply to a request (MBOX_IOC_REPLY, MBOX_RECV_REPLY)
+ * @flags: in; MBOX_REPLY_* bits
+ * @token: in; of the request
+ * @buf: in; address of the reply
+ * @len: in; its length in bytes, 0 to what the caller has room for
+ * @tag: in; any number, for the caller
+ * @files: in; address of an array of descriptors (__s32) to go with it
+ * @nr_files: in; 0 to MBOX_FILES_MAX
+ * @reserved: in; must be 0
+ * @result: out; with MBOX_RECV_REPLY: 0, or -ECANCELED if the caller had gone
+ * @done: in and out; with MBOX_RECV_REPLY: 0; 1 once that has replied. A call with 1
+ *	does not reply: so one that was interrupted can be repeated
+ *
+ * Errors: EINVAL, EBADR, EBADF (files), EMSGSIZE, EDQUOT, ENOSPC, ENOMEM, EFAULT, and
+ * ECANCELED. After that, as after success, the token is used up.
+ */
+struct mbox_reply {
+	__u64 flags;
+	__u64 token;
+	__aligned_u64 buf;
+	__u64 len;
+	__u64 tag;
+	__aligned_u64 files;
+	__u32 nr_files;
+	__u32 reserved;
+	__s32 result;
+	__u32 done;
+};
+
+/* No reply: the caller is told ECANCELED. @buf to @nr_files must be 0. */
+#define MBOX_REPLY_DISCARD	(1ULL << 0)
+/* As MBOX_SEND_SHARED. */
+#define MBOX_REPLY_SHARED	MBOX_SEND_SHARED
+
+/**
+ * struct mbox_token - ask about a request, or hand it on (MBOX_IOC_TOKEN)
+ * @flags: in; MBOX_TOKEN_* bits
+ * @token: in; of the request
+ * @pid: in; with MBOX_TOKEN_PASS the process that is to have it; else 0
+ * @reserved: in; must be 0
+ *
+ * Without a flag it tells whether the caller still waits (else ECANCELED; the token
+ * stays until it is used). A process may be handed a token that the holder may
+ * signal (else EPERM).
+ *
+ * Errors: EINVAL, EBADR, EBADF, ESRCH, EPERM, ENOMEM, ECANCELED.
+ */
+struct mbox_token {
+	__u64 flags;
+	__u64 token;
+	__s32 pid;
+	__u32 reserved;
+};
+
+/* From now on process @pid has the token, and the calling process has not. */
+#define MBOX_TOKEN_PASS		(1ULL << 0)
+/* @pid is a pidfd. */
+#define MBOX_TOKEN_PIDFD	(1ULL << 1)
+
+/**
+ * struct mbox_batch - many messages at once (MBOX_IOC_SEND_BATCH, _RECV_BATCH)
+ * @flags: in; MBOX_BATCH_* bits
+ * @items: in; address of an array of struct mbox_send, or of struct mbox_recv
+ * @nr: in; its length, 1 to MBOX_BATCH_MAX
+ * @size: in; size of each item in bytes, as the program knows the structure
+ * @done: out; how many items were carried out
+ * @error: out; 0 if all were, else the negative errno of the next one
+ *
+ * Each item, with flags and results of its own, is carried out as by MBOX_IOC_SEND
+ * or MBOX_IOC_RECV, one after the other, until one fails or a signal comes. The call
+ * fails, with the errno of the first item, only if @done would be 0.
+ *
+ * Errors: EINVAL, E2BIG, EFAULT, and those of the items.
+ */
+struct mbox_batch {
+	__u64 flags;
+	__aligned_u64 items;
+	__u32 nr;
+	__u32 size;
+	__u32 done;
+	__s32 error;
+};
+
+/* Only the first item may wait: the others are not blocking, whatever they say. */
+#define MBOX_BATCH_WAIT_ONE	(1ULL << 0)
+
+#define MBOX_BATCH_MAX		1024
 
 #define MBOX_IOC_MAGIC	0xBD
 
@@ -787,5 +1164,11 @@ struct mbox_usage {
 #define MBOX_IOC_GRANTS	_IOWR(MBOX_IOC_MAGIC, 0x0d, struct mbox_grants)
 #define MBOX_IOC_CHANGE	_IOWR(MBOX_IOC_MAGIC, 0x0e, struct mbox_change)
 #define MBOX_IOC_USAGE	_IOWR(MBOX_IOC_MAGIC, 0x0f, struct mbox_usage)
+#define MBOX_IOC_CLOCK	_IOWR(MBOX_IOC_MAGIC, 0x10, struct mbox_clock)
+#define MBOX_IOC_CALL	_IOWR(MBOX_IOC_MAGIC, 0x11, struct mbox_call)
+#define MBOX_IOC_REPLY	_IOWR(MBOX_IOC_MAGIC, 0x12, struct mbox_reply)
+#define MBOX_IOC_TOKEN	_IOWR(MBOX_IOC_MAGIC, 0x13, struct mbox_token)
+#define MBOX_IOC_SEND_BATCH _IOWR(MBOX_IOC_MAGIC, 0x14, struct mbox_batch)
+#define MBOX_IOC_RECV_BATCH _IOWR(MBOX_IOC_MAGIC, 0x15, struct mbox_batch)
 
 #endif /* _UAPI_LINUX_MBOX_H */
