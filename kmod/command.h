@@ -27,6 +27,7 @@ union mbox_argument {
 	struct mbox_grants grants;
 	struct mbox_change change;
 	struct mbox_usage usage;
+	struct mbox_clock clock;
 };
 
 /**
@@ -63,5 +64,6 @@ int mbox_command_revoke(const struct mbox_command *command, union mbox_argument 
 int mbox_command_grants(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_change(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_usage(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_clock(const struct mbox_command *command, union mbox_argument *arg);
 
 #endif /* MBOX_COMMAND_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * command_message.c - the commands that move a message: send and receive.
+ * command_message.c - the commands that move a message: send and receive; and clock,
+ * which tells what they are stamped by.
  */
 
 #include <linux/err.h>
@@ -12,12 +13,13 @@
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
 
+#include "clock.h"
 #include "command.h"
 #include "dev.h"
 #include "mailbox.h"
 #include "msg.h"
 #include "owner.h"
-#include "process.h"
+#include "participant.h"
 #include "recv.h"
 #include "registry.h"
 #include "rights.h"
@@ -37,12 +39,13 @@ static struct mbox_patience patience_of(const struct mbox_command *command, bool
 }
 
 #define SEND_FLAGS	(MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT | \
-			 MBOX_SEND_SYNC | MBOX_SEND_EXPIRES | MBOX_SEND_OFFER)
+			 MBOX_SEND_SYNC | MBOX_SEND_EXPIRES | MBOX_SEND_OFFER | \
+			 MBOX_SEND_STAMP)
 
 static int check_send(const struct mbox_command *command, const struct mbox_send *send)
 {
 	if (send->flags & ~SEND_FLAGS || send->prio > MBOX_PRIO_MAX ||
-	    send->reserved || send->reserved2)
+	    send->reserved || send->reserved2 || send->reserved3)
 		return -EINVAL;
 	if (send->flags & MBOX_SEND_OFFER && !send->offer)
 		return -EINVAL;
@@ -50,10 +53,17 @@ static int check_send(const struct mbox_command *command, const struct mbox_send
 }
 
 /* The message is delivered: that this cannot be told would be no use to know. */
-static void tell_receiver(const struct mbox_command *command, const struct mbox_send *send)
+static void tell_sent(const struct mbox_command *command, struct mbox_send *send,
+		      const struct mbox_receipt *receipt, bool sync)
 {
-	(void)mbox_command_reply(command, send, offsetof(struct mbox_send, receiver),
-		    offsetofend(struct mbox_send, receiver));
+	send->receiver = receipt->receiver;
+	send->stamp = receipt->stamp;
+	if (sync)
+		(void)mbox_command_reply(command, send, offsetof(struct mbox_send, receiver),
+					 offsetofend(struct mbox_send, receiver));
+	if (send->flags & MBOX_SEND_STAMP)
+		(void)mbox_command_reply(command, send, offsetof(struct mbox_send, stamp),
+					 offsetofend(struct mbox_send, stamp));
 }
 
 static struct mbox_deed *write_deed(u64 id)
@@ -68,35 +78,43 @@ static struct mbox_deed *write_deed(u64 id)
 	return deed;
 }
 
-static int post(const struct mbox_command *command, struct mbox *mb, struct mbox_send *send,
-		struct mbox_posting *posting)
+static int post(const struct mbox_command *command, struct mbox *mb,
+		const struct mbox_send *send, struct mbox_posting *posting,
+		struct mbox_receipt *receipt)
 {
 	int err;
 
 	posting->payer = mbox_dev_payer(command->mf);
 	if (IS_ERR(posting->payer))
 		return PTR_ERR(posting->payer);
-	err = mbox_send_user(mb, send, posting);
+	posting->from = mbox_dev_self(command->mf);
+	err = PTR_ERR_OR_ZERO(posting->from);
+	if (!err) {
+		err = mbox_send_user(mb, send, posting, receipt);
+		mbox_participant_put(posting->from);
+	}
 	mbox_account_put(posting->payer);
 	return err;
 }
 
 static int post_with_deed(const struct mbox_command *command, struct mbox *mb,
-			  struct mbox_send *send, struct mbox_posting *posting)
+			  const struct mbox_send *send, struct mbox_posting *posting,
+			  struct mbox_receipt *receipt)
 {
 	int err;
 
 	posting->deed = write_deed(send->offer);
 	if (IS_ERR(posting->deed))
 		return PTR_ERR(posting->deed);
-	err = post(command, mb, send, posting);
+	err = post(command, mb, send, posting, receipt);
 	/* If there was not even a message. */
 	if (posting->deed)
 		posting->deed->release(posting->deed);
 	return err;
 }
 
-static int send_to(const struct mbox_command *command, struct mbox_send *send, struct mbox *mb)
+static int send_to(const struct mbox_command *command, struct mbox *mb,
+		   const struct mbox_send *send, struct mbox_receipt *receipt)
 {
 	struct mbox_posting posting = {
 		.patience = patience_of(command, send->flags & MBOX_SEND_NONBLOCK,
@@ -107,15 +125,15 @@ static int send_to(const struct mbox_command *command, struct mbox_send *send, s
 	if (!mbox_rights_admit(mb, &posting.pass))
 		return mbox_rights_refusal(mb);
 	if (send->flags & MBOX_SEND_OFFER)
-		return post_with_deed(command, mb, send, &posting);
-	return post(command, mb, send, &posting);
+		return post_with_deed(command, mb, send, &posting, receipt);
+	return post(command, mb, send, &posting, receipt);
 }
 
 int mbox_command_send(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_send *send = &arg->send;
+	struct mbox_receipt receipt;
 	struct mbox *mb;
-	bool sync;
 	int err;
 
 	err = check_send(command, send);
@@ -125,24 +143,39 @@ int mbox_command_send(const struct mbox_command *command, union mbox_argument *a
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 	send->prio = array_index_nospec(send->prio, MBOX_LEVELS);
-	sync = send->flags & MBOX_SEND_SYNC || mbox_is_rendezvous(mb);
-	send->receiver = 0;
-	err = send_to(command, send, mb);
+	err = send_to(command, mb, send, &receipt);
+	if (!err)
+		tell_sent(command, send, &receipt,
+			  send->flags & MBOX_SEND_SYNC || mbox_is_rendezvous(mb));
 	mbox_mailbox_put(mb);
-	if (!err && sync)
-		tell_receiver(command, send);
 	return err;
 }
 
 #define RECV_FLAGS	(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE | \
 			 MBOX_RECV_PEEK | MBOX_RECV_LEAST | MBOX_RECV_MATCH |	       \
-			 MBOX_RECV_CHOICE | MBOX_RECV_ACCEPT)
+			 MBOX_RECV_CHOICE | MBOX_RECV_ACCEPT |		       \
+			 MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT)
+
+static bool valid_match(u64 flags)
+{
+	switch (flags & (MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT)) {
+	case 0:
+		return true;
+	case MBOX_RECV_PIDFD:
+	case MBOX_RECV_PARTICIPANT:
+		return flags & MBOX_RECV_MATCH;
+	default:
+		return false;
+	}
+}
 
 static bool valid_recv(const struct mbox_recv *recv)
 {
 	u64 flags = recv->flags;
 
-	if (flags & ~RECV_FLAGS || recv->nth > MBOX_PEEK_MAX)
+	if (flags & ~RECV_FLAGS || recv->nth > MBOX_PEEK_MAX || recv->reserved)
+		return false;
+	if (!valid_match(flags))
 		return false;
 	if (flags & MBOX_RECV_PEEK && flags & MBOX_RECV_ACCEPT)
 		return false;
@@ -156,32 +189,53 @@ static bool valid_recv(const struct mbox_recv *recv)
 	       recv->nr_ids && recv->nr_ids <= MBOX_CHOICE_MAX;
 }
 
-/* Everything that goes to the user, so that the receive can still be undone. */
-static int deliver(const struct mbox_command *command, struct mbox_recv *recv,
-		   const struct mbox *mb, const struct mbox_msg *msg)
+static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
+			  const struct mbox_msg *msg, const struct mbox_wish *wish)
 {
 	struct user_namespace *user_ns = current_user_ns();
-	size_t len = min_t(u64, msg->len, recv->size);
 
-	if (copy_to_user(u64_to_user_ptr(recv->buf), msg->data, len))
-		return -EFAULT;
 	recv->len = msg->len;
 	recv->seq = msg->seq;
 	recv->prio = msg->prio;
-	recv->pid = pid_vnr(msg->pid);
+	recv->pid = pid_vnr(msg->from->pid);
 	recv->uid = from_kuid_munged(user_ns, msg->uid);
 	recv->gid = from_kgid_munged(user_ns, msg->gid);
 	recv->tag = msg->tag;
 	recv->from = mb->id;
-	return mbox_command_reply(command, recv, offsetof(struct mbox_recv, len),
-		     offsetof(struct mbox_recv, match));
+	recv->owned = 0;
+	recv->stamp = msg->stamp;
+	recv->clock = wish->stamp;
+	recv->time = mbox_wait_user_time(msg->time);
+	recv->realtime = ktime_to_ns(msg->realtime);
+	recv->sender = msg->from->id;
+	recv->token = 0;
+	recv->tid = msg->thread ? pid_vnr(msg->thread) : recv->pid;
+	recv->got = 0;
+	recv->nr_files = 0;
+}
+
+/* Everything that goes to the user, so that the receive can still be undone. */
+static int deliver(const struct mbox_command *command, struct mbox_recv *recv,
+		   const struct mbox *mb, const struct mbox_msg *msg,
+		   const struct mbox_wish *wish)
+{
+	size_t len = min_t(u64, msg->len, recv->size);
+	int err;
+
+	if (copy_to_user(u64_to_user_ptr(recv->buf), msg->data, len))
+		return -EFAULT;
+	fill_envelope(recv, mb, msg, wish);
+	err = mbox_command_reply(command, recv, offsetof(struct mbox_recv, len),
+				 offsetof(struct mbox_recv, match));
+	return err ?: mbox_command_reply(command, recv, offsetof(struct mbox_recv, owned),
+					 offsetofend(struct mbox_recv, nr_files));
 }
 
 static int tell_owned(const struct mbox_command *command, struct mbox_recv *recv, u64 id)
 {
 	recv->owned = id;
 	return mbox_command_reply(command, recv, offsetof(struct mbox_recv, owned),
-		     offsetofend(struct mbox_recv, owned));
+				  offsetofend(struct mbox_recv, owned));
 }
 
 /*
@@ -189,7 +243,8 @@ static int tell_owned(const struct mbox_command *command, struct mbox_recv *recv
  * been told: nothing after that could be undone.
  */
 static int deliver_deed(const struct mbox_command *command, struct mbox_recv *recv,
-			const struct mbox *mb, const struct mbox_msg *msg)
+			const struct mbox *mb, const struct mbox_msg *msg,
+			const struct mbox_wish *wish)
 {
 	struct mbox_heir heir;
 	int err;
@@ -197,7 +252,7 @@ static int deliver_deed(const struct mbox_command *command, struct mbox_recv *re
 	err = mbox_owner_charge_deed(&heir, msg->deed);
 	if (err)
 		return err;
-	err = deliver(command, recv, mb, msg);
+	err = deliver(command, recv, mb, msg, wish);
 	if (!err)
 		err = tell_owned(command, recv, msg->deed->mb->id);
 	if (!err)
@@ -209,16 +264,12 @@ static int deliver_deed(const struct mbox_command *command, struct mbox_recv *re
 }
 
 static int deliver_all(const struct mbox_command *command, struct mbox_recv *recv,
-		       const struct mbox *mb, const struct mbox_msg *msg)
+		       const struct mbox *mb, const struct mbox_msg *msg,
+		       const struct mbox_wish *wish)
 {
-	int err;
-
-	if (!(recv->flags & MBOX_RECV_ACCEPT))
-		return deliver(command, recv, mb, msg);
-	if (msg->deed && msg->deed->valid)
-		return deliver_deed(command, recv, mb, msg);
-	err = deliver(command, recv, mb, msg);
-	return err ?: tell_owned(command, recv, 0);
+	if (recv->flags & MBOX_RECV_ACCEPT && msg->deed && msg->deed->valid)
+		return deliver_deed(command, recv, mb, msg, wish);
+	return deliver(command, recv, mb, msg, wish);
 }
 
 /* What the caller can use to make room, and nothing else. */
@@ -246,25 +297,47 @@ static int conclude_recv(const struct mbox_command *command, struct mbox_recv *r
 		return tell_len(command, recv, mb, wish->room);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
-	err = deliver_all(command, recv, mb, msg);
+	err = deliver_all(command, recv, mb, msg, wish);
 	mbox_recv_end(mb, msg, wish, !err);
 	return err;
 }
 
-/* The process to match is held while its messages are looked for. */
-static int receive_from(const struct mbox_command *command, struct mbox_recv *recv, struct mbox *mb,
-			struct mbox_wish *wish, struct mbox_pass *pass,
-			const struct mbox_patience *patience)
+static enum mbox_address address_of(u64 flags)
 {
-	struct pid *sender = mbox_process_get(recv->match);
+	if (flags & MBOX_RECV_PIDFD)
+		return MBOX_BY_PIDFD;
+	return flags & MBOX_RECV_PARTICIPANT ? MBOX_BY_ID : MBOX_BY_PID;
+}
+
+/* What one that has ended has left is there, or nothing is. */
+static int receive_left(const struct mbox_command *command, struct mbox_recv *recv,
+			struct mbox *mb, struct mbox_wish *wish, struct mbox_pass *pass)
+{
+	const struct mbox_patience none = { .nonblock = true };
 	int err;
 
-	if (!sender)
-		return -ESRCH;
-	wish->key = (unsigned long)sender;
-	err = conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
-	put_pid(sender);
-	return err;
+	err = conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, &none), wish);
+	return err == -EAGAIN ? -ESRCH : err;
+}
+
+static int receive_from(const struct mbox_command *command, struct mbox_recv *recv,
+			struct mbox *mb, struct mbox_wish *wish, struct mbox_pass *pass,
+			const struct mbox_patience *patience)
+{
+	struct mbox_participant *sender;
+	bool dead = true;
+
+	sender = mbox_participant_resolve(address_of(recv->flags), recv->match);
+	if (!IS_ERR(sender)) {
+		wish->key = sender->id;
+		dead = mbox_is_dead(sender);
+		mbox_participant_put(sender);
+	} else if (sender != ERR_PTR(-ESRCH) || !(recv->flags & MBOX_RECV_PARTICIPANT)) {
+		return PTR_ERR(sender);
+	}
+	if (dead)
+		return receive_left(command, recv, mb, wish, pass);
+	return conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
 }
 
 static int receive(const struct mbox_command *command, struct mbox_recv *recv, struct mbox *mb,
@@ -278,7 +351,8 @@ static int receive(const struct mbox_command *command, struct mbox_recv *recv, s
 	if (wish->flags & MBOX_RECV_MATCH) {
 		if (mb->kind & MBOX_CREATE_BY_SENDER)
 			return receive_from(command, recv, mb, wish, &pass, patience);
-		if (!(mb->kind & MBOX_CREATE_BY_TAG))
+		if (!(mb->kind & MBOX_CREATE_BY_TAG) ||
+		    recv->flags & (MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT))
 			return -EOPNOTSUPP;
 	}
 	return conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, &pass, patience), wish);
@@ -375,12 +449,27 @@ static int choose(const struct mbox_command *command, struct mbox_recv *recv,
 	return err;
 }
 
+static int receive_as(const struct mbox_command *command, struct mbox_recv *recv,
+		      struct mbox_wish *wish, const struct mbox_patience *patience)
+{
+	struct mbox *mb;
+	int err;
+
+	if (recv->flags & MBOX_RECV_CHOICE)
+		return choose(command, recv, wish, patience);
+	mb = mbox_command_target(command, recv->id);
+	if (IS_ERR(mb))
+		return PTR_ERR(mb);
+	err = receive(command, recv, mb, wish, patience);
+	mbox_mailbox_put(mb);
+	return err;
+}
+
 int mbox_command_recv(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_recv *recv = &arg->recv;
 	struct mbox_wish wish = { .flags = recv->flags, .nth = recv->nth };
 	struct mbox_patience patience;
-	struct mbox *mb;
 	int err;
 
 	if (!valid_recv(recv))
@@ -391,13 +480,34 @@ int mbox_command_recv(const struct mbox_command *command, union mbox_argument *a
 			       recv->flags & MBOX_RECV_TIMEOUT, recv->deadline);
 	wish.key = recv->match;
 	wish.room = recv->flags & MBOX_RECV_TRUNCATE ? SIZE_MAX : recv->size;
-	if (recv->flags & MBOX_RECV_CHOICE)
-		return choose(command, recv, &wish, &patience);
-
-	mb = mbox_command_target(command, recv->id);
-	if (IS_ERR(mb))
-		return PTR_ERR(mb);
-	err = receive(command, recv, mb, &wish, &patience);
-	mbox_mailbox_put(mb);
+	wish.who = mbox_dev_self(command->mf);
+	if (IS_ERR(wish.who))
+		return PTR_ERR(wish.who);
+	err = receive_as(command, recv, &wish, &patience);
+	mbox_participant_put(wish.who);
 	return err;
+}
+
+/*
+ * The calling process's clock.
+ */
+
+int mbox_command_clock(const struct mbox_command *command, union mbox_argument *arg)
+{
+	struct mbox_clock *clock = &arg->clock;
+	struct mbox_participant *self;
+
+	if (clock->flags & ~MBOX_CLOCK_TICK)
+		return -EINVAL;
+	self = mbox_dev_self(command->mf);
+	if (IS_ERR(self))
+		return PTR_ERR(self);
+	if (clock->flags & MBOX_CLOCK_TICK)
+		clock->stamp = mbox_clock_tick(&self->clock);
+	else
+		clock->stamp = atomic64_read(&self->clock);
+	clock->participant = self->id;
+	mbox_participant_put(self);
+	return mbox_command_reply(command, clock, offsetof(struct mbox_clock, stamp),
+				  sizeof(*clock));
 }

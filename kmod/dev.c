@@ -15,6 +15,7 @@
 #include "dev.h"
 #include "ioctl.h"
 #include "mailbox.h"
+#include "participant.h"
 #include "recv.h"
 #include "rights.h"
 #include "send.h"
@@ -56,6 +57,14 @@ struct mbox_account *mbox_dev_payer(const struct mbox_file *mf)
 	return mbox_account_find(current_user_ns(), current_euid());
 }
 
+/* The calling process, to be put, or -ENOMEM: most often the one that opened it. */
+struct mbox_participant *mbox_dev_self(const struct mbox_file *mf)
+{
+	if (mf->opener->pid == task_tgid(current))
+		return mbox_participant_get(mf->opener);
+	return mbox_participant_find(task_tgid(current));
+}
+
 static int dev_open(struct inode *inode, struct file *file)
 {
 	struct mbox_file *mf = kzalloc(sizeof(*mf), MBOX_GFP);
@@ -63,13 +72,19 @@ static int dev_open(struct inode *inode, struct file *file)
 	if (!mf)
 		return -ENOMEM;
 	mf->payer = mbox_account_find(current_user_ns(), current_euid());
-	if (IS_ERR(mf->payer)) {
-		kfree(mf);
-		return -ENOMEM;
-	}
-	mf->opener = get_pid(task_tgid(current));
+	if (IS_ERR(mf->payer))
+		goto free_file;
+	mf->opener = mbox_participant_find(task_tgid(current));
+	if (IS_ERR(mf->opener))
+		goto put_payer;
 	file->private_data = mf;
 	return stream_open(inode, file);
+
+put_payer:
+	mbox_account_put(mf->payer);
+free_file:
+	kfree(mf);
+	return -ENOMEM;
 }
 
 static int dev_release(struct inode *inode, struct file *file)
@@ -78,7 +93,7 @@ static int dev_release(struct inode *inode, struct file *file)
 
 	if (mf->mb)
 		mbox_mailbox_put(mf->mb);
-	put_pid(mf->opener);
+	mbox_participant_put(mf->opener);
 	mbox_account_put(mf->payer);
 	kfree(mf);
 	return 0;
@@ -94,7 +109,7 @@ static struct mbox *stream_target(const struct kiocb *iocb, unsigned int right,
 	if (IS_ERR(mb))
 		return mb;
 	mbox_rights_ask(pass, right);
-	mbox_rights_ask_opener(pass, mf->opener, file->f_cred);
+	mbox_rights_ask_opener(pass, mf->opener->pid, file->f_cred);
 	if (mbox_rights_admit(mb, pass))
 		return mb;
 	return ERR_PTR(mbox_rights_refusal(mb));
@@ -120,7 +135,11 @@ static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 	if (IS_ERR(mb) || !wish.room)
 		return PTR_ERR_OR_ZERO(mb);
+	wish.who = mbox_dev_self(iocb->ki_filp->private_data);
+	if (IS_ERR(wish.who))
+		return PTR_ERR(wish.who);
 	msg = mbox_recv_claim(mb, &wish, &pass, &patience);
+	mbox_participant_put(wish.who);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 
@@ -160,7 +179,12 @@ static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	}
 	if (IS_ERR(posting.payer))
 		return PTR_ERR(posting.payer);
-	err = mbox_send_iter(mb, from, &posting);
+	posting.from = mbox_dev_self(mf);
+	err = PTR_ERR_OR_ZERO(posting.from);
+	if (!err) {
+		err = mbox_send_iter(mb, from, &posting);
+		mbox_participant_put(posting.from);
+	}
 	mbox_account_put(posting.payer);
 	return err ?: len;
 }

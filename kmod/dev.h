@@ -14,7 +14,7 @@
  */
 struct mbox_file {
 	struct mbox *mb;
-	struct pid *opener;
+	struct mbox_participant *opener;
 	struct mbox_account *payer;
 	u32 next_choice;
 };
@@ -22,6 +22,7 @@ struct mbox_file {
 struct mbox *mbox_dev_bound(const struct mbox_file *mf);
 struct mbox *mbox_dev_target(const struct mbox_file *mf);
 struct mbox_account *mbox_dev_payer(const struct mbox_file *mf);
+struct mbox_participant *mbox_dev_self(const struct mbox_file *mf);
 int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb);
 
 int mbox_dev_init(void);

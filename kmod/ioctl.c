@@ -72,6 +72,7 @@ static const struct entry commands[] = {
 	COMMAND(MBOX_IOC_GRANTS, struct mbox_grants, reserved, mbox_command_grants),
 	COMMAND(MBOX_IOC_CHANGE, struct mbox_change, reserved, mbox_command_change),
 	COMMAND(MBOX_IOC_USAGE, struct mbox_usage, reserved, mbox_command_usage),
+	COMMAND(MBOX_IOC_CLOCK, struct mbox_clock, participant, mbox_command_clock),
 };
 
 /* Everything but the size of the structure, which may grow. */

@@ -6,6 +6,7 @@
 
 #include "account.h"
 #include "dev.h"
+#include "ends.h"
 #include "participant.h"
 #include "registry.h"
 #include "sysctl.h"
@@ -23,7 +24,7 @@ static int __init mbox_init(void)
 	err = mbox_registry_init();
 	if (err)
 		goto exit_account;
-	err = mbox_participant_init();
+	err = mbox_participant_init(mbox_ends_process);
 	if (err)
 		goto exit_registry;
 	err = mbox_dev_init();

@@ -10,12 +10,12 @@
  *   doors    dev ioctl command_* sysctl main
  *                                    turn system calls into verbs
  *   verbs    send recv               one use of a mailbox, from start to end
- *   people   registry owner rights participant
+ *   people   registry owner rights ends
  *                                    who can find it, has it, may use it
  *   thing    mailbox ns              its life and attributes, its namespace
  *   matter   policy gate share wait queue msg
  *                                    what moves through it, who waits
- *   ground   account process mbox.h limits.h compat.h
+ *   ground   account participant process clock.h mbox.h limits.h compat.h
  *
  * Everybody who wants something from a mailbox is a waiter: a sender brings a
  * message and waits until it is accepted (or, synchronous, received), a receiver
@@ -88,8 +88,12 @@
  * that is bound to it, by every call that uses it by id and by every message
  * that carries its ownership. It holds its mbox_ns, which outlives the network
  * namespace if need be, and, through the registry, the module. Descriptors do not
- * hold the network namespace. While it is LIVE it holds the participants that own
- * it, are offered it or have permits; nobody else holds one for longer than a call.
+ * hold the network namespace.
+ *
+ * A participant is held by its process, as long as that lives, so that it keeps its
+ * id and its clock; by descriptors that the process opened, by the messages that it
+ * sent, and by LIVE mailboxes that it owns, is offered or has permits for. It does
+ * not hold the module, which when it goes takes leave of the processes that live.
  */
 #ifndef MBOX_H
 #define MBOX_H
@@ -144,26 +148,34 @@ struct mbox_waiter;
 struct mbox;
 
 /**
- * struct mbox_participant - a process that owns, is offered or was granted
- *	something (participant.c)
+ * struct mbox_participant - a process that uses mbox, or is named by one that does
+ *	(participant.c)
  * @pid: the process (a reference); immutable
+ * @id: no other one has had it; immutable after it is in the tables
+ * @clock: its logical clock (clock.h)
  * @dead: it has ended; set once
  * @end: in the wait queue of @pid, until it has ended
- * @work: what is to be done then; holds a reference while it is queued
+ * @work: what is to be done then; has the reference that @end had
  * @owned: its mailboxes; ties_lock
  * @permits: its permits; ties_lock
- * @node: in the table of participants
+ * @all: in the list of participants
+ * @pid_node: in the table by @pid
+ * @id_node: in the table by @id
  * @refs: see Lifetimes
  * @rcu: who asks for its rights may still look at it after the last put
  */
 struct mbox_participant {
 	struct pid *pid;
+	u64 id;
+	atomic64_t clock;
 	bool dead;
 	wait_queue_entry_t end;
 	struct work_struct work;
 	struct list_head owned;
 	struct list_head permits;
-	struct rhash_head node;
+	struct list_head all;
+	struct rhash_head pid_node;
+	struct rhash_head id_node;
 	refcount_t refs;
 	struct rcu_head rcu;
 };
@@ -249,7 +261,11 @@ struct mbox_deed {
  * @pool: the mailbox that its memory belongs to, or NULL
  * @deed: the ownership that comes with it, or NULL
  * @payer: whose account it is charged to (a reference)
- * @pid: the process that sent it (a reference)
+ * @from: the process that sent it (a reference)
+ * @thread: the thread (a reference), or NULL if it is the one that @from is called by
+ * @stamp: Lamport's, given when it was accepted
+ * @time: when that was, CLOCK_MONOTONIC
+ * @realtime: likewise, CLOCK_REALTIME
  * @uid: its effective user then
  * @gid: its effective group then
  * @refs: of those who look at it, and its owner's
@@ -274,7 +290,11 @@ struct mbox_msg {
 	struct mbox *pool;
 	struct mbox_deed *deed;
 	struct mbox_account *payer;
-	struct pid *pid;
+	struct mbox_participant *from;
+	struct pid *thread;
+	u64 stamp;
+	ktime_t time;
+	ktime_t realtime;
 	kuid_t uid;
 	kgid_t gid;
 	refcount_t refs;

@@ -3,7 +3,7 @@
  * msg.c - a message's memory, who pays for it, and who sent it.
  *
  * A buffer is allocated for one message, or once for many (MBOX_CREATE_RESERVE):
- * then it is stamped anew for each, and goes back to its mailbox instead of
+ * then it is signed anew for each, and goes back to its mailbox instead of
  * being freed (policy.c).
  */
 
@@ -15,6 +15,7 @@
 #include <linux/vmalloc.h>
 
 #include "msg.h"
+#include "participant.h"
 #include "share.h"
 
 /*
@@ -82,8 +83,15 @@ void mbox_msg_uncharge(struct mbox *mb, struct mbox_account *payer, u32 len)
 	mbox_tally_uncharge(&mb->ns->tally, &cost);
 }
 
-/* Make it a message of the calling process, that @payer was charged for. */
-void mbox_msg_stamp(struct mbox_msg *msg, struct mbox_account *payer, u32 len)
+/* NULL for the one that a process is called by: it has the same struct pid. */
+static struct pid *get_thread(void)
+{
+	return thread_group_leader(current) ? NULL : get_pid(task_pid(current));
+}
+
+/* Make it a message of the calling process, @from, that @payer was charged for. */
+void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
+		   struct mbox_account *payer, u32 len)
 {
 	refcount_set(&msg->refs, 1);
 	timerqueue_init(&msg->expiry);
@@ -91,7 +99,8 @@ void mbox_msg_stamp(struct mbox_msg *msg, struct mbox_account *payer, u32 len)
 	msg->sender = NULL;
 	msg->deed = NULL;
 	msg->payer = mbox_account_get(payer);
-	msg->pid = get_pid(task_tgid(current));
+	msg->from = mbox_participant_get(from);
+	msg->thread = get_thread();
 	msg->uid = current_euid();
 	msg->gid = current_egid();
 	msg->counted = true;
@@ -116,7 +125,8 @@ bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg)
 		msg->deed->release(msg->deed);
 	mbox_msg_uncharge(mb, msg->payer, msg->len);
 	mbox_account_put(msg->payer);
-	put_pid(msg->pid);
+	mbox_participant_put(msg->from);
+	put_pid(msg->thread);
 	return true;
 }
 

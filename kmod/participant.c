@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * participant.c - the processes that have something, and how their end is known.
+ * participant.c - the processes that take part, and how their end is known.
  *
  * The kernel wakes the wait queue of a process's struct pid, the one that pidfds
  * are polled by, when the process may have ended: under tasklist_lock, before
@@ -15,8 +15,8 @@
  *                                      reaps
  *                                    uses a mailbox: sees that it is dead
  *
- * All that needs more than a flag is done by the participant's work item. It is
- * queued once, as the entry leaves the wait queue before.
+ * All that needs more than a flag is done by the participant's work item (ends.c). It
+ * is queued once, as the entry leaves the wait queue before.
  *
  * Who becomes an owner while it ends: mbox_participant_tie() and the work take
  * ties_lock, and dead is set before the work is queued. So either the tie is
@@ -24,28 +24,36 @@
  */
 
 #include <linux/err.h>
+#include <linux/limits.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "mailbox.h"
-#include "owner.h"
 #include "participant.h"
 #include "process.h"
-#include "rights.h"
 
-static const struct rhashtable_params params = {
+static const struct rhashtable_params by_pid = {
 	.key_len = sizeof(struct pid *),
 	.key_offset = offsetof(struct mbox_participant, pid),
-	.head_offset = offsetof(struct mbox_participant, node),
+	.head_offset = offsetof(struct mbox_participant, pid_node),
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params by_id = {
+	.key_len = sizeof(u64),
+	.key_offset = offsetof(struct mbox_participant, id),
+	.head_offset = offsetof(struct mbox_participant, id_node),
 	.automatic_shrinking = true,
 };
 
 /* Participants are added, and let go of for the last time, under the mutex. */
-static struct rhashtable participants;
+static struct rhashtable pids, ids;
+static LIST_HEAD(participants);
+static u64 last_id;
 static DEFINE_MUTEX(participants_lock);
 static DEFINE_SPINLOCK(ties_lock);
 static struct workqueue_struct *ends;
+static void (*what_follows)(struct mbox_participant *participant);
 
 static int process_ended(wait_queue_entry_t *end, unsigned int mode, int flags, void *key)
 {
@@ -56,54 +64,45 @@ static int process_ended(wait_queue_entry_t *end, unsigned int mode, int flags, 
 		return 0;
 	list_del_init(&end->entry);
 	WRITE_ONCE(participant->dead, true);
-	if (refcount_inc_not_zero(&participant->refs))
-		queue_work(ends, &participant->work);
+	queue_work(ends, &participant->work);
 	return 0;
 }
 
-/* A mailbox in the list is in the registry, which holds it. */
-static struct mbox *first_owned(struct mbox_participant *participant)
+/* Begin to wait for its end, with a reference. */
+static void hook(struct mbox_participant *participant)
 {
-	struct mbox *mb;
-
-	spin_lock(&ties_lock);
-	mb = list_first_entry_or_null(&participant->owned, struct mbox, tie);
-	if (mb)
-		mbox_mailbox_get(mb);
-	spin_unlock(&ties_lock);
-	return mb;
+	mbox_participant_get(participant);
+	add_wait_queue(&participant->pid->wait_pidfd, &participant->end);
 }
 
-static struct mbox *first_permitted(struct mbox_participant *participant)
+/* No longer wait for its end, unless that has come. */
+static void unhook(struct mbox_participant *participant)
 {
-	struct mbox_permit *permit;
-	struct mbox *mb = NULL;
+	wait_queue_head_t *queue = &participant->pid->wait_pidfd;
+	bool hooked;
 
-	spin_lock(&ties_lock);
-	permit = list_first_entry_or_null(&participant->permits, struct mbox_permit, tie);
-	if (permit)
-		mb = mbox_mailbox_get(permit->mb);
-	spin_unlock(&ties_lock);
-	return mb;
+	spin_lock_irq(&queue->lock);
+	hooked = !list_empty(&participant->end.entry);
+	list_del_init(&participant->end.entry);
+	spin_unlock_irq(&queue->lock);
+	if (hooked)
+		mbox_participant_put(participant);
 }
 
 static void process_end(struct work_struct *work)
 {
 	struct mbox_participant *participant;
-	struct mbox *mb;
 
 	participant = container_of(work, struct mbox_participant, work);
-	while ((mb = first_owned(participant))) {
-		mbox_owner_ended(mb, participant);
-		mbox_mailbox_put(mb);
-		cond_resched();
-	}
-	while ((mb = first_permitted(participant))) {
-		mbox_rights_ended(mb, participant);
-		mbox_mailbox_put(mb);
-		cond_resched();
-	}
+	what_follows(participant);
 	mbox_participant_put(participant);
+}
+
+static struct mbox_participant *get_unless_freed(struct mbox_participant *participant)
+{
+	if (!participant || !refcount_inc_not_zero(&participant->refs))
+		return NULL;
+	return participant;
 }
 
 static struct mbox_participant *find(struct pid *process)
@@ -111,9 +110,17 @@ static struct mbox_participant *find(struct pid *process)
 	struct mbox_participant *participant;
 
 	rcu_read_lock();
-	participant = rhashtable_lookup(&participants, &process, params);
-	if (participant && !refcount_inc_not_zero(&participant->refs))
-		participant = NULL;
+	participant = get_unless_freed(rhashtable_lookup(&pids, &process, by_pid));
+	rcu_read_unlock();
+	return participant;
+}
+
+static struct mbox_participant *find_id(u64 id)
+{
+	struct mbox_participant *participant;
+
+	rcu_read_lock();
+	participant = get_unless_freed(rhashtable_lookup(&ids, &id, by_id));
 	rcu_read_unlock();
 	return participant;
 }
@@ -128,22 +135,36 @@ static void free_later(struct rcu_head *rcu)
 	kfree(participant);
 }
 
-static void free_participant(struct mbox_participant *participant)
-{
-	/* If it is not in the queue (any more), that does nothing. */
-	remove_wait_queue(&participant->pid->wait_pidfd, &participant->end);
-	call_rcu(&participant->rcu, free_later);
-}
-
 void mbox_participant_put(struct mbox_participant *participant)
 {
 	if (!participant ||
 	    !refcount_dec_and_mutex_lock(&participant->refs, &participants_lock))
 		return;
-	/* Fails for one that another was faster than. */
-	rhashtable_remove_fast(&participants, &participant->node, params);
+	/* Those fail for one that was never in the tables. */
+	rhashtable_remove_fast(&pids, &participant->pid_node, by_pid);
+	rhashtable_remove_fast(&ids, &participant->id_node, by_id);
+	list_del(&participant->all);
 	mutex_unlock(&participants_lock);
-	free_participant(participant);
+	call_rcu(&participant->rcu, free_later);
+}
+
+static int insert(struct mbox_participant *participant)
+{
+	int err;
+
+	lockdep_assert_held(&participants_lock);
+	participant->id = last_id + 1;
+	err = rhashtable_insert_fast(&ids, &participant->id_node, by_id);
+	if (err)
+		return -ENOMEM;
+	err = rhashtable_insert_fast(&pids, &participant->pid_node, by_pid);
+	if (err) {
+		rhashtable_remove_fast(&ids, &participant->id_node, by_id);
+		return -ENOMEM;
+	}
+	last_id++;
+	list_add(&participant->all, &participants);
+	return 0;
 }
 
 /*
@@ -158,14 +179,15 @@ static struct mbox_participant *add(struct mbox_participant *participant)
 	mutex_lock(&participants_lock);
 	former = find(participant->pid);
 	if (!former) {
-		add_wait_queue(&participant->pid->wait_pidfd, &participant->end);
-		err = rhashtable_insert_fast(&participants, &participant->node, params);
+		hook(participant);
+		err = insert(participant);
 	}
 	mutex_unlock(&participants_lock);
 	if (!former && !err)
 		return participant;
+	unhook(participant);
 	mbox_participant_put(participant);
-	return former ?: ERR_PTR(-ENOMEM);
+	return former ?: ERR_PTR(err);
 }
 
 static struct mbox_participant *make(struct pid *process)
@@ -177,6 +199,7 @@ static struct mbox_participant *make(struct pid *process)
 	participant->pid = get_pid(process);
 	INIT_LIST_HEAD(&participant->owned);
 	INIT_LIST_HEAD(&participant->permits);
+	INIT_LIST_HEAD(&participant->all);
 	INIT_WORK(&participant->work, process_end);
 	refcount_set(&participant->refs, 1);
 	init_waitqueue_func_entry(&participant->end, process_ended);
@@ -184,16 +207,52 @@ static struct mbox_participant *make(struct pid *process)
 	return add(participant);
 }
 
+/* One that was found, if it lives, else it is put. */
+static struct mbox_participant *unless_dead(struct mbox_participant *participant)
+{
+	if (mbox_process_alive(participant->pid))
+		return participant;
+	/* If it ended before the wake-up could reach us, we shall not hear of it. */
+	unhook(participant);
+	mbox_participant_put(participant);
+	return ERR_PTR(-ESRCH);
+}
+
 /* A living process as a participant, to be put; -ESRCH or -ENOMEM. */
 struct mbox_participant *mbox_participant_find(struct pid *process)
 {
 	struct mbox_participant *participant = find(process) ?: make(process);
 
-	/* If it ended before the wake-up could reach us, we shall not hear of it. */
-	if (IS_ERR(participant) || mbox_process_alive(process))
-		return participant;
-	mbox_participant_put(participant);
-	return ERR_PTR(-ESRCH);
+	return IS_ERR(participant) ? participant : unless_dead(participant);
+}
+
+static struct mbox_participant *find_and_put(struct pid *process)
+{
+	struct mbox_participant *participant;
+
+	if (IS_ERR_OR_NULL(process))
+		return process ? ERR_CAST(process) : ERR_PTR(-ESRCH);
+	participant = find(process) ?: mbox_participant_find(process);
+	put_pid(process);
+	return participant;
+}
+
+/*
+ * A process by what a user calls it, to be put; -ESRCH, -EBADF or -ENOMEM. One that
+ * has ended is found as long as it can be called so and somebody holds it.
+ */
+struct mbox_participant *mbox_participant_resolve(enum mbox_address how, u64 address)
+{
+	switch (how) {
+	case MBOX_BY_PID:
+		return find_and_put(mbox_process_get(address));
+	case MBOX_BY_PIDFD:
+		if (address > INT_MAX)
+			return ERR_PTR(-EBADF);
+		return find_and_put(mbox_process_get_pidfd(address));
+	default:
+		return find_id(address) ?: ERR_PTR(-ESRCH);
+	}
 }
 
 struct mbox_participant *mbox_participant_get(struct mbox_participant *participant)
@@ -220,6 +279,17 @@ int mbox_participant_tie(struct mbox_participant *participant,
 	return err;
 }
 
+/* The first of its ties of one kind, as @hold makes of it what lasts, or NULL. */
+void *mbox_participant_first(struct list_head *ties, void *(*hold)(struct list_head *tie))
+{
+	void *held;
+
+	spin_lock(&ties_lock);
+	held = list_empty(ties) ? NULL : hold(ties->next);
+	spin_unlock(&ties_lock);
+	return held;
+}
+
 void mbox_participant_untie(struct list_head *tie)
 {
 	spin_lock(&ties_lock);
@@ -236,23 +306,51 @@ void mbox_participant_settle(void)
 	flush_workqueue(ends);
 }
 
-int mbox_participant_init(void)
+/* @ended does what follows from a process's end. */
+int mbox_participant_init(void (*ended)(struct mbox_participant *participant))
 {
-	int err;
+	int err = -ENOMEM;
 
+	what_follows = ended;
 	ends = alloc_workqueue("mbox_ends", WQ_UNBOUND, 0);
 	if (!ends)
-		return -ENOMEM;
-	err = rhashtable_init(&participants, &params);
+		return err;
+	err = rhashtable_init(&pids, &by_pid);
 	if (err)
-		destroy_workqueue(ends);
+		goto destroy_ends;
+	err = rhashtable_init(&ids, &by_id);
+	if (err)
+		goto destroy_pids;
+	return 0;
+
+destroy_pids:
+	rhashtable_destroy(&pids);
+destroy_ends:
+	destroy_workqueue(ends);
 	return err;
 }
 
-/* There are no mailboxes left, so no participants but those whose work runs. */
+/*
+ * There are neither mailboxes nor descriptors left, so no participants but those of
+ * processes that live, and those whose work is queued or runs. The former are no
+ * longer waited for, after that nothing is queued any more.
+ */
 void mbox_participant_exit(void)
 {
+	struct mbox_participant *participant, *next;
+	LIST_HEAD(left);
+
+	mutex_lock(&participants_lock);
+	list_for_each_entry(participant, &participants, all)
+		mbox_participant_get(participant);
+	list_splice_init(&participants, &left);
+	mutex_unlock(&participants_lock);
+	list_for_each_entry(participant, &left, all)
+		unhook(participant);
 	destroy_workqueue(ends);
+	list_for_each_entry_safe(participant, next, &left, all)
+		mbox_participant_put(participant);
 	rcu_barrier();
-	rhashtable_destroy(&participants);
+	rhashtable_destroy(&pids);
+	rhashtable_destroy(&ids);
 }

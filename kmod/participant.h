@@ -4,16 +4,21 @@
 
 #include "mbox.h"
 
+/* How a process is named. */
+enum mbox_address { MBOX_BY_PID, MBOX_BY_PIDFD, MBOX_BY_ID };
+
 struct mbox_participant *mbox_participant_find(struct pid *process);
+struct mbox_participant *mbox_participant_resolve(enum mbox_address how, u64 address);
 struct mbox_participant *mbox_participant_get(struct mbox_participant *participant);
 void mbox_participant_put(struct mbox_participant *participant);
 
 int mbox_participant_tie(struct mbox_participant *participant,
 			 struct list_head *tie, struct list_head *ties);
 void mbox_participant_untie(struct list_head *tie);
+void *mbox_participant_first(struct list_head *ties, void *(*hold)(struct list_head *tie));
 void mbox_participant_settle(void);
 
-int mbox_participant_init(void);
+int mbox_participant_init(void (*ended)(struct mbox_participant *participant));
 void mbox_participant_exit(void);
 
 #endif /* MBOX_PARTICIPANT_H */

@@ -24,6 +24,7 @@
 #include <linux/sched/signal.h>
 #include <linux/siphash.h>
 
+#include "clock.h"
 #include "gate.h"
 #include "msg.h"
 #include "policy.h"
@@ -180,6 +181,7 @@ static bool give(struct mbox *mb, struct mbox_waiter *receiver, struct mbox_msg 
 		mbox_wait_finish(mb, receiver, -EMSGSIZE, wakes);
 		return false;
 	}
+	receiver->stamp = mbox_clock_merge(&receiver->who->clock, msg->stamp);
 	if (receiver->peek) {
 		receiver->msg = mbox_msg_get(msg);
 		mbox_wait_finish(mb, receiver, 0, wakes);
@@ -190,7 +192,8 @@ static bool give(struct mbox *mb, struct mbox_waiter *receiver, struct mbox_msg 
 	sender = unqueue(mb, msg);
 	if (sender && mbox_wait_claim(sender)) {
 		mb->sent++;
-		sender->peer = get_pid(task_tgid(receiver->task));
+		sender->peer = get_pid(receiver->who->pid);
+		mbox_clock_merge(&msg->from->clock, receiver->stamp);
 		mbox_wait_finish(mb, sender, 0, wakes);
 	}
 	mb->received++;
@@ -232,6 +235,10 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 	struct mbox_msg *msg = sender->msg;
 
 	msg->counted = !mbox_is_rendezvous(mb);
+	msg->stamp = mbox_clock_tick(&msg->from->clock);
+	msg->time = ktime_get();
+	msg->realtime = ktime_get_real();
+	sender->stamp = msg->stamp;
 	if (sender->sync) {
 		msg->sender = sender;
 		list_add_tail(&sender->seat.node, &mb->offers);

@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "clock.h"
 #include "gate.h"
 #include "policy.h"
 #include "recv.h"
@@ -22,6 +23,7 @@ static void init_receiver(struct mbox_waiter *receiver, const struct mbox_wish *
 	receiver->picky = wish->flags & MBOX_RECV_MATCH;
 	receiver->key = wish->key;
 	receiver->room = wish->room;
+	receiver->who = wish->who;
 }
 
 static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish,
@@ -29,8 +31,12 @@ static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish,
 {
 	struct mbox_msg *msg = mbox_policy_peek(mb, wish->nth, pass);
 
-	if (IS_ERR(msg) || msg->len <= wish->room)
+	if (IS_ERR(msg))
 		return msg;
+	if (msg->len <= wish->room) {
+		wish->stamp = mbox_clock_merge(&wish->who->clock, msg->stamp);
+		return msg;
+	}
 	wish->room = msg->len;
 	mbox_policy_discard(mb, msg);
 	return ERR_PTR(-EMSGSIZE);
@@ -51,6 +57,7 @@ static struct mbox_msg *claim(struct mbox *mb, struct mbox_wish *wish,
 		err = mbox_policy_receive(mb, &receiver, patience);
 	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0);
 	wish->room = receiver.room;
+	wish->stamp = receiver.stamp;
 	return err ? ERR_PTR(err) : receiver.msg;
 }
 
@@ -135,6 +142,7 @@ struct mbox_msg *mbox_recv_choose(struct mbox **mbs, struct mbox_pass *passes,
 	if (err == -ENOMEM)
 		return ERR_PTR(err);
 	wish->room = receiver.room;
+	wish->stamp = receiver.stamp;
 	*from = receiver.mb;
 	return err ? ERR_PTR(err) : receiver.msg;
 }

@@ -11,12 +11,16 @@
  * @nth: with MBOX_RECV_PEEK, how many to pass over
  * @room: length of the longest message that is wanted; after -EMSGSIZE the
  *	length that it would need
+ * @who: the calling process; held by the caller
+ * @stamp: Lamport's, of the receipt
  */
 struct mbox_wish {
 	u64 flags;
 	u64 key;
 	u32 nth;
 	size_t room;
+	struct mbox_participant *who;
+	u64 stamp;
 };
 
 struct mbox_msg *mbox_recv_claim(struct mbox *mb, struct mbox_wish *wish,

@@ -77,20 +77,20 @@ static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
 		mbox_msg_uncharge(mb, posting->payer, len);
 		return msg;
 	}
-	mbox_msg_stamp(msg, posting->payer, len);
+	mbox_msg_sign(msg, posting->from, posting->payer, len);
 	msg->prio = prio;
 	msg->deed = posting->deed;
 	posting->deed = NULL;
 	return msg;
 }
 
-static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync, s32 *receiver,
-		  struct mbox_posting *posting)
+static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync,
+		  struct mbox_posting *posting, struct mbox_receipt *receipt)
 {
 	struct mbox_waiter sender;
 	int err;
 
-	msg->key = mb->kind & MBOX_CREATE_BY_SENDER ? (unsigned long)msg->pid : msg->tag;
+	msg->key = mb->kind & MBOX_CREATE_BY_SENDER ? msg->from->id : msg->tag;
 	do {
 		sender = (struct mbox_waiter) {
 			.sync = sync || mbox_is_rendezvous(mb),
@@ -102,8 +102,8 @@ static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync, s32 *receive
 	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, &posting->pass) > 0);
 	if (err)
 		mbox_policy_discard(mb, msg);
-	if (sender.peer)
-		*receiver = pid_vnr(sender.peer);
+	receipt->stamp = sender.stamp;
+	receipt->receiver = pid_vnr(sender.peer);
 	put_pid(sender.peer);
 	return err;
 }
@@ -119,7 +119,8 @@ static int limit_wait(struct mbox_patience *patience, ktime_t expires)
 	return 0;
 }
 
-int mbox_send_user(struct mbox *mb, struct mbox_send *send, struct mbox_posting *posting)
+int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
+		   struct mbox_posting *posting, struct mbox_receipt *receipt)
 {
 	ktime_t expires = KTIME_MAX;
 	struct mbox_msg *msg;
@@ -140,7 +141,7 @@ int mbox_send_user(struct mbox *mb, struct mbox_send *send, struct mbox_posting 
 	}
 	msg->tag = send->tag;
 	msg->expiry.expires = expires;
-	return submit(mb, msg, send->flags & MBOX_SEND_SYNC, &send->receiver, posting);
+	return submit(mb, msg, send->flags & MBOX_SEND_SYNC, posting, receipt);
 }
 
 /*
@@ -150,8 +151,8 @@ int mbox_send_user(struct mbox *mb, struct mbox_send *send, struct mbox_posting 
 int mbox_send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *posting)
 {
 	size_t len = iov_iter_count(from);
+	struct mbox_receipt receipt;
 	struct mbox_msg *msg;
-	s32 receiver;
 	int err;
 
 	err = check(mb, len);
@@ -168,5 +169,5 @@ int mbox_send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *
 		msg->uid = INVALID_UID;
 		msg->gid = INVALID_GID;
 	}
-	return submit(mb, msg, false, &receiver, posting);
+	return submit(mb, msg, false, posting, &receipt);
 }

@@ -9,6 +9,7 @@
 /**
  * struct mbox_posting - one sending
  * @pass: the right to send
+ * @from: the calling process; held by the caller
  * @payer: whose account is charged; held by the caller
  * @payer_cred: its credentials, if they are not those of the caller, or NULL
  * @patience: how long to wait
@@ -17,13 +18,26 @@
  */
 struct mbox_posting {
 	struct mbox_pass pass;
+	struct mbox_participant *from;
 	struct mbox_account *payer;
 	const struct cred *payer_cred;
 	struct mbox_patience patience;
 	struct mbox_deed *deed;
 };
 
-int mbox_send_user(struct mbox *mb, struct mbox_send *send, struct mbox_posting *posting);
+/**
+ * struct mbox_receipt - what a sender is told
+ * @stamp: Lamport's, of the message
+ * @receiver: the process that received, as the caller's pid namespace sees it; 0 if
+ *	it cannot, or is not known
+ */
+struct mbox_receipt {
+	u64 stamp;
+	pid_t receiver;
+};
+
+int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
+		   struct mbox_posting *posting, struct mbox_receipt *receipt);
 int mbox_send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *posting);
 
 #endif /* MBOX_SEND_H */

@@ -157,3 +157,12 @@ ktime_t mbox_wait_time(u64 user_ns)
 		return max(time - ahead, 0LL);
 	return time > KTIME_MAX + ahead ? KTIME_MAX : time - ahead;
 }
+
+/* From the host's CLOCK_MONOTONIC to the caller's, in nanoseconds. */
+u64 mbox_wait_user_time(ktime_t time)
+{
+	struct timespec64 offset = {};
+
+	timens_add_monotonic(&offset);
+	return max(ktime_add(time, timespec64_to_ktime(offset)), 0LL);
+}

@@ -81,12 +81,14 @@ struct mbox_seat {
  * @least: a receiver that takes the least priority first; immutable
  * @picky: a receiver that takes messages of @key only; immutable
  * @key: see @picky
+ * @who: of a receiver: the process, held by it; immutable
  * @prio: of a sender; immutable
  * @room: of a receiver: length of the longest message that it takes; after
  *	-EMSGSIZE the length that it would need
  * @msg: what a sender brings, or is given to fill; what a receiver was given
  * @mb: the mailbox that served it
  * @peer: of a synchronous sender: the process that received (a reference)
+ * @stamp: Lamport's, of the sending, or of the receipt
  * @result: 0 or an error
  * @done: everything is final
  *
@@ -102,11 +104,13 @@ struct mbox_waiter {
 	bool least;
 	bool picky;
 	u64 key;
+	struct mbox_participant *who;
 	u32 prio;
 	size_t room;
 	struct mbox_msg *msg;
 	struct mbox *mb;
 	struct pid *peer;
+	u64 stamp;
 	int result;
 	bool done;
 };
@@ -138,5 +142,6 @@ void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 		      struct mbox_wakes *wakes);
 int mbox_wait_sleep(struct mbox_waiter *waiter, const struct mbox_patience *patience);
 ktime_t mbox_wait_time(u64 user_ns);
+u64 mbox_wait_user_time(ktime_t time);
 
 #endif /* MBOX_WAIT_H */

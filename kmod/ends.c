@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ends.c - what follows from a process's end, for all that it had. Nothing is added to
+ * that any more: whoever adds looks whether it is dead (mbox_participant_tie()).
+ */
+
+#include <linux/sched.h>
+
+#include "ends.h"
+#include "mailbox.h"
+#include "owner.h"
+#include "participant.h"
+#include "rights.h"
+
+/* A mailbox in the list is in the registry, which holds it. */
+static void *hold_owned(struct list_head *tie)
+{
+	return mbox_mailbox_get(list_entry(tie, struct mbox, tie));
+}
+
+static void *hold_permitted(struct list_head *tie)
+{
+	return mbox_mailbox_get(list_entry(tie, struct mbox_permit, tie)->mb);
+}
+
+void mbox_ends_process(struct mbox_participant *participant)
+{
+	struct mbox *mb;
+
+	while ((mb = mbox_participant_first(&participant->owned, hold_owned))) {
+		mbox_owner_ended(mb, participant);
+		mbox_mailbox_put(mb);
+		cond_resched();
+	}
+	while ((mb = mbox_participant_first(&participant->permits, hold_permitted))) {
+		mbox_rights_ended(mb, participant);
+		mbox_mailbox_put(mb);
+		cond_resched();
+	}
+}
