@@ -12,8 +12,9 @@
 #include "dev.h"
 #include "mbox.h"
 
-/* What the caller gave, in a structure as long as ours. */
+/* What the caller gave, in a structure as long as ours; each begins with its flags. */
 union mbox_argument {
+	u64 flags;
 	struct mbox_info info;
 	struct mbox_create create;
 	struct mbox_open open;
@@ -28,6 +29,7 @@ union mbox_argument {
 	struct mbox_change change;
 	struct mbox_usage usage;
 	struct mbox_clock clock;
+	struct mbox_batch batch;
 };
 
 /**
@@ -65,5 +67,7 @@ int mbox_command_grants(const struct mbox_command *command, union mbox_argument 
 int mbox_command_change(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_usage(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_clock(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_send_batch(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_recv_batch(const struct mbox_command *command, union mbox_argument *arg);
 
 #endif /* MBOX_COMMAND_H */

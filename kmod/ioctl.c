@@ -73,6 +73,8 @@ static const struct entry commands[] = {
 	COMMAND(MBOX_IOC_CHANGE, struct mbox_change, reserved, mbox_command_change),
 	COMMAND(MBOX_IOC_USAGE, struct mbox_usage, reserved, mbox_command_usage),
 	COMMAND(MBOX_IOC_CLOCK, struct mbox_clock, participant, mbox_command_clock),
+	COMMAND(MBOX_IOC_SEND_BATCH, struct mbox_batch, error, mbox_command_send_batch),
+	COMMAND(MBOX_IOC_RECV_BATCH, struct mbox_batch, error, mbox_command_recv_batch),
 };
 
 /* Everything but the size of the structure, which may grow. */

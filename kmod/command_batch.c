@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * command_batch.c - many sends or receives in one system call. Each item is carried
+ * out, and told its results, as if it came alone, so what has been done is done
+ * when the next one fails, or a signal comes.
+ */
+
+#include <linux/errno.h>
+#include <linux/sched/signal.h>
+#include <linux/stddef.h>
+#include <linux/uaccess.h>
+
+#include "command.h"
+
+/**
+ * struct kind - what the items are
+ * @size: of the structure
+ * @min_size: of its first version
+ * @nonblock: its flag for not waiting
+ * @run: its command
+ */
+struct kind {
+	size_t size;
+	size_t min_size;
+	u64 nonblock;
+	int (*run)(const struct mbox_command *command, union mbox_argument *arg);
+};
+
+static const struct kind sends = {
+	.size = sizeof(struct mbox_send),
+	.min_size = offsetofend(struct mbox_send, reserved2),
+	.nonblock = MBOX_SEND_NONBLOCK,
+	.run = mbox_command_send,
+};
+
+static const struct kind recvs = {
+	.size = sizeof(struct mbox_recv),
+	.min_size = offsetofend(struct mbox_recv, nth),
+	.nonblock = MBOX_RECV_NONBLOCK,
+	.run = mbox_command_recv,
+};
+
+/* Every item begins with its flags. */
+static_assert(!offsetof(struct mbox_send, flags) && !offsetof(struct mbox_recv, flags));
+
+static int run_item(const struct mbox_command *command, const struct mbox_batch *batch,
+		    const struct kind *kind, u32 at)
+{
+	struct mbox_command item = {
+		.file = command->file,
+		.mf = command->mf,
+		.user = u64_to_user_ptr(batch->items) + (size_t)at * batch->size,
+		.size = min_t(size_t, batch->size, kind->size),
+	};
+	union mbox_argument arg;
+	int err;
+
+	err = copy_struct_from_user(&arg, kind->size, item.user, batch->size);
+	if (err)
+		return err;
+	if (at && batch->flags & MBOX_BATCH_WAIT_ONE)
+		arg.flags |= kind->nonblock;
+	return kind->run(&item, &arg);
+}
+
+static int run_items(const struct mbox_command *command, struct mbox_batch *batch,
+		     const struct kind *kind)
+{
+	int err = 0;
+
+	while (batch->done < batch->nr) {
+		err = fatal_signal_pending(current) ? -EINTR :
+						      run_item(command, batch, kind, batch->done);
+		if (err)
+			break;
+		batch->done++;
+		cond_resched();
+	}
+	return err;
+}
+
+/* A call that has done something is not restarted. */
+static int to_user_error(int err)
+{
+	return err == -ERESTARTSYS ? -EINTR : err;
+}
+
+static int tell(const struct mbox_command *command, const struct mbox_batch *batch)
+{
+	return mbox_command_reply(command, batch, offsetof(struct mbox_batch, done),
+				  sizeof(*batch));
+}
+
+static int run_batch(const struct mbox_command *command, struct mbox_batch *batch,
+		     const struct kind *kind)
+{
+	int err;
+
+	if (batch->flags & ~MBOX_BATCH_WAIT_ONE || !batch->nr || batch->nr > MBOX_BATCH_MAX)
+		return -EINVAL;
+	if (batch->size < kind->min_size || batch->size > PAGE_SIZE)
+		return -EINVAL;
+	batch->done = 0;
+	batch->error = 0;
+	/* Find out before anything is done whether it can be told. */
+	err = tell(command, batch);
+	if (err)
+		return err;
+	err = run_items(command, batch, kind);
+	if (err && !batch->done)
+		return err;
+	batch->error = to_user_error(err);
+	return tell(command, batch);
+}
+
+int mbox_command_send_batch(const struct mbox_command *command, union mbox_argument *arg)
+{
+	return run_batch(command, &arg->batch, &sends);
+}
+
+int mbox_command_recv_batch(const struct mbox_command *command, union mbox_argument *arg)
+{
+	return run_batch(command, &arg->batch, &recvs);
+}
