@@ -57,7 +57,8 @@ bool mbox_registry_shares_ns(struct pid *process)
 	rcu_read_lock();
 	leader = pid_task(process, PIDTYPE_TGID);
 	if (leader) {
-		for_each_thread(leader, thread) {
+		/* for_each_thread(), which debug kernels do not let modules use. */
+		list_for_each_entry_rcu(thread, &leader->signal->thread_head, thread_node) {
 			shares = thread_shares_ns(thread);
 			if (shares)
 				break;

@@ -826,7 +826,8 @@ struct mbox_take {
  *
  * It takes the right to manage. A grant is for that process as long as it lives,
  * whatever its user and whoever the owner. To revoke takes away what was
- * granted, not what ownership or mode bits give.
+ * granted, not what ownership or mode bits give. Of an inbox MBOX_RIGHT_SEND is all
+ * that can be granted, of other MBOX_CREATE_PROCESS mailboxes nothing.
  *
  * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, EBADF, ESRCH,
  * EMLINK (grant), ENOMEM, EINTR.
@@ -1062,7 +1063,8 @@ struct mbox_call {
  * @flags: in; MBOX_REPLY_* bits
  * @token: in; of the request
  * @buf: in; address of the reply
- * @len: in; its length in bytes, 0 to what the caller has room for
+ * @len: in; its length in bytes, 0 to what the caller has room for, and at most
+ *	limit_size or the mailbox's max_size, whichever is larger
  * @tag: in; any number, for the caller
  * @files: in; address of an array of descriptors (__s32) to go with it
  * @nr_files: in; 0 to MBOX_FILES_MAX
