@@ -63,14 +63,20 @@ static int run_item(const struct mbox_command *command, const struct mbox_batch 
 	return kind->run(&item, &arg);
 }
 
+/* What has been done is told; and one item alone is as interruptible as its call. */
+static bool is_interrupted(const struct mbox_batch *batch)
+{
+	return batch->done ? signal_pending(current) : fatal_signal_pending(current);
+}
+
 static int run_items(const struct mbox_command *command, struct mbox_batch *batch,
 		     const struct kind *kind)
 {
 	int err = 0;
 
 	while (batch->done < batch->nr) {
-		err = fatal_signal_pending(current) ? -EINTR :
-						      run_item(command, batch, kind, batch->done);
+		err = is_interrupted(batch) ? -EINTR :
+					      run_item(command, batch, kind, batch->done);
 		if (err)
 			break;
 		batch->done++;

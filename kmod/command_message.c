@@ -427,12 +427,13 @@ static enum mbox_address address_of(u64 flags)
 
 /* What one that has ended has left is there, or nothing is. */
 static int receive_left(const struct mbox_command *command, struct mbox_recv *recv,
-			struct mbox *mb, struct mbox_wish *wish, struct mbox_pass *pass)
+			struct mbox *mb, struct mbox_wish *wish, struct mbox_pass *pass,
+			const struct mbox_patience *patience)
 {
-	const struct mbox_patience none = { .nonblock = true };
 	int err;
 
-	err = conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, &none), wish);
+	wish->left = true;
+	err = conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
 	return err == -EAGAIN ? -ESRCH : err;
 }
 
@@ -465,12 +466,12 @@ static int receive_from(const struct mbox_command *command, struct mbox_recv *re
 
 	sender = mbox_participant_resolve(address_of(recv->flags), recv->match);
 	if (sender == ERR_PTR(-ESRCH) && recv->flags & MBOX_RECV_PARTICIPANT)
-		return receive_left(command, recv, mb, wish, pass);
+		return receive_left(command, recv, mb, wish, pass, patience);
 	if (IS_ERR(sender))
 		return PTR_ERR(sender);
 	wish->key = sender->id;
 	if (mbox_is_dead(sender))
-		err = receive_left(command, recv, mb, wish, pass);
+		err = receive_left(command, recv, mb, wish, pass, patience);
 	else if (mbox_is_inbox(mb))
 		err = receive_linked(command, recv, mb, wish, pass, patience, sender);
 	else
@@ -625,6 +626,11 @@ int mbox_command_recv(const struct mbox_command *command, union mbox_argument *a
 		return -EINVAL;
 	if (!(command->file->f_mode & FMODE_READ))
 		return -EBADF;
+	if (recv->flags & MBOX_RECV_PIDFD) {
+		err = mbox_participant_check_pidfd(recv->match);
+		if (err)
+			return err;
+	}
 	patience = patience_of(command, recv->flags & MBOX_RECV_NONBLOCK || recv->nth,
 			       recv->flags & MBOX_RECV_TIMEOUT, recv->deadline);
 	wish.key = recv->match;

@@ -239,6 +239,17 @@ static struct mbox_participant *find_and_put(struct pid *process)
 	return participant;
 }
 
+/* -EBADF unless it is one; whose it is may be asked later. */
+int mbox_participant_check_pidfd(u64 fd)
+{
+	struct pid *process = fd <= INT_MAX ? mbox_process_get_pidfd(fd) : ERR_PTR(-EBADF);
+
+	if (IS_ERR(process))
+		return PTR_ERR(process);
+	put_pid(process);
+	return 0;
+}
+
 /*
  * A process by what a user calls it, to be put; -ESRCH, -EBADF or -ENOMEM. One that
  * has ended is found as long as it can be called so and somebody holds it.

@@ -8,6 +8,7 @@
 enum mbox_address { MBOX_BY_PID, MBOX_BY_PIDFD, MBOX_BY_ID };
 
 struct mbox_participant *mbox_participant_find(struct pid *process);
+int mbox_participant_check_pidfd(u64 fd);
 struct mbox_participant *mbox_participant_resolve(enum mbox_address how, u64 address);
 struct mbox_participant *mbox_participant_get(struct mbox_participant *participant);
 void mbox_participant_put(struct mbox_participant *participant);

@@ -77,6 +77,9 @@ static int enter(struct mbox *mb, struct mbox_pass *pass,
 	return err;
 }
 
+/* One's turn is waited for in any case. */
+static const struct mbox_patience at_once = { .nonblock = true };
+
 /* A message, with which the caller must call mbox_recv_end(). */
 struct mbox_msg *mbox_recv_claim(struct mbox *mb, struct mbox_wish *wish,
 				 struct mbox_pass *pass,
@@ -88,7 +91,7 @@ struct mbox_msg *mbox_recv_claim(struct mbox *mb, struct mbox_wish *wish,
 	err = mbox_gate_take_end(mb, MBOX_END_RECV) ?: enter(mb, pass, patience);
 	if (err)
 		return ERR_PTR(err);
-	msg = claim(mb, wish, pass, patience);
+	msg = claim(mb, wish, pass, wish->left ? &at_once : patience);
 	if (IS_ERR(msg))
 		mbox_gate_leave(mb);
 	return msg;

@@ -14,6 +14,7 @@
  * @files_room: likewise, the most files
  * @who: the calling process; held by the caller
  * @link: with the process whose messages are wanted, or NULL; held by the caller
+ * @left: it is there already, or will never be: do not wait for it
  * @stamp: Lamport's, of the receipt
  */
 struct mbox_wish {
@@ -24,6 +25,7 @@ struct mbox_wish {
 	u32 files_room;
 	struct mbox_participant *who;
 	struct mbox_link *link;
+	bool left;
 	u64 stamp;
 };
 
