@@ -156,10 +156,14 @@ static bool add_within(struct mbox_tally *tally, const struct mbox_cost *cost,
 		return false;
 	if (!fits(&tally->msgs, cost->msgs, READ_ONCE(quota->msgs)))
 		goto sub_mailboxes;
-	if (!fits(&tally->bytes, cost->bytes, READ_ONCE(quota->bytes)))
+	if (!fits(&tally->files, cost->files, READ_ONCE(quota->files)))
 		goto sub_msgs;
+	if (!fits(&tally->bytes, cost->bytes, READ_ONCE(quota->bytes)))
+		goto sub_files;
 	return true;
 
+sub_files:
+	atomic_long_sub(cost->files, &tally->files);
 sub_msgs:
 	atomic_long_sub(cost->msgs, &tally->msgs);
 sub_mailboxes:
@@ -171,6 +175,7 @@ static void add_beyond(struct mbox_tally *tally, const struct mbox_cost *cost)
 {
 	atomic_long_add(cost->mailboxes, &tally->mailboxes);
 	atomic_long_add(cost->msgs, &tally->msgs);
+	atomic_long_add(cost->files, &tally->files);
 	atomic_long_add(cost->bytes, &tally->bytes);
 }
 
@@ -189,6 +194,7 @@ void mbox_tally_uncharge(struct mbox_tally *tally, const struct mbox_cost *cost)
 {
 	atomic_long_sub(cost->mailboxes, &tally->mailboxes);
 	atomic_long_sub(cost->msgs, &tally->msgs);
+	atomic_long_sub(cost->files, &tally->files);
 	atomic_long_sub(cost->bytes, &tally->bytes);
 }
 

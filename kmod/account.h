@@ -13,11 +13,13 @@
  * struct mbox_cost - what something takes of a quota
  * @mailboxes: 1 for a mailbox
  * @msgs: 1 for a message
+ * @files: in flight
  * @bytes: memory
  */
 struct mbox_cost {
 	unsigned int mailboxes;
 	unsigned int msgs;
+	unsigned int files;
 	unsigned long bytes;
 };
 
@@ -25,6 +27,7 @@ struct mbox_cost {
 struct mbox_tally {
 	atomic_long_t mailboxes;
 	atomic_long_t msgs;
+	atomic_long_t files;
 	atomic_long_t bytes;
 };
 

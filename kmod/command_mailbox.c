@@ -82,7 +82,8 @@ static bool valid_capacity(const struct mbox_create *create)
 
 #define CREATE_FLAGS	(MBOX_CREATE_BIND | MBOX_CREATE_FIXED | MBOX_CREATE_RESERVE | \
 			 MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER |		     \
-			 MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR | MBOX_CREATE_PROCESS)
+			 MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR |		     \
+			 MBOX_CREATE_PROCESS | MBOX_CREATE_FILES)
 
 static bool has_both(u64 flags, u64 pair)
 {
@@ -327,6 +328,10 @@ static void fill_usage(struct mbox_usage *usage, const struct mbox_account *acco
 	usage->ns_msgs_limit = READ_ONCE(limits->ns.msgs);
 	usage->limit_grants = READ_ONCE(limits->max_grants);
 	usage->reserved = 0;
+	usage->user_files = atomic_long_read(&user->files);
+	usage->user_files_limit = READ_ONCE(limits->user.files);
+	usage->ns_files = atomic_long_read(&ns->files);
+	usage->ns_files_limit = READ_ONCE(limits->ns.files);
 }
 
 int mbox_command_usage(const struct mbox_command *command, union mbox_argument *arg)

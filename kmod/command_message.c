@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "command.h"
 #include "dev.h"
+#include "files.h"
 #include "mailbox.h"
 #include "msg.h"
 #include "owner.h"
@@ -40,12 +41,13 @@ static struct mbox_patience patience_of(const struct mbox_command *command, bool
 
 #define SEND_FLAGS	(MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT | \
 			 MBOX_SEND_SYNC | MBOX_SEND_EXPIRES | MBOX_SEND_OFFER | \
-			 MBOX_SEND_STAMP)
+			 MBOX_SEND_STAMP | MBOX_SEND_SHARED)
 
 static int check_send(const struct mbox_command *command, const struct mbox_send *send)
 {
 	if (send->flags & ~SEND_FLAGS || send->prio > MBOX_PRIO_MAX ||
-	    send->reserved || send->reserved2 || send->reserved3)
+	    send->reserved || send->reserved2 || send->reserved3 ||
+	    send->nr_files > MBOX_FILES_MAX)
 		return -EINVAL;
 	if (send->flags & MBOX_SEND_OFFER && !send->offer)
 		return -EINVAL;
@@ -78,6 +80,32 @@ static struct mbox_deed *write_deed(u64 id)
 	return deed;
 }
 
+static struct mbox_files *take_files(struct mbox *mb, const struct mbox_send *send,
+				     struct mbox_account *payer)
+{
+	if (!(mb->kind & MBOX_CREATE_FILES))
+		return ERR_PTR(-EOPNOTSUPP);
+	if (mbox_is_orphan(mb))
+		return ERR_PTR(mbox_is_gone(mb) ? -EIDRM : -EOWNERDEAD);
+	return mbox_files_take(mb, payer, u64_to_user_ptr(send->files), send->nr_files);
+}
+
+static int send_with_files(struct mbox *mb, const struct mbox_send *send,
+			   struct mbox_posting *posting, struct mbox_receipt *receipt)
+{
+	int err;
+
+	if (!send->nr_files)
+		return mbox_send_user(mb, send, posting, receipt);
+	posting->files = take_files(mb, send, posting->payer);
+	if (IS_ERR(posting->files))
+		return PTR_ERR(posting->files);
+	err = mbox_send_user(mb, send, posting, receipt);
+	/* If there was not even a message. */
+	mbox_files_put(posting->files);
+	return err;
+}
+
 static int post(const struct mbox_command *command, struct mbox *mb,
 		const struct mbox_send *send, struct mbox_posting *posting,
 		struct mbox_receipt *receipt)
@@ -90,7 +118,7 @@ static int post(const struct mbox_command *command, struct mbox *mb,
 	posting->from = mbox_dev_self(command->mf);
 	err = PTR_ERR_OR_ZERO(posting->from);
 	if (!err) {
-		err = mbox_send_user(mb, send, posting, receipt);
+		err = send_with_files(mb, send, posting, receipt);
 		mbox_participant_put(posting->from);
 	}
 	mbox_account_put(posting->payer);
@@ -154,7 +182,7 @@ int mbox_command_send(const struct mbox_command *command, union mbox_argument *a
 #define RECV_FLAGS	(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE | \
 			 MBOX_RECV_PEEK | MBOX_RECV_LEAST | MBOX_RECV_MATCH |	       \
 			 MBOX_RECV_CHOICE | MBOX_RECV_ACCEPT |		       \
-			 MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT)
+			 MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT | MBOX_RECV_FILES)
 
 static bool valid_match(u64 flags)
 {
@@ -175,9 +203,11 @@ static bool valid_recv(const struct mbox_recv *recv)
 
 	if (flags & ~RECV_FLAGS || recv->nth > MBOX_PEEK_MAX || recv->reserved)
 		return false;
+	if (recv->nr_files > (flags & MBOX_RECV_FILES ? MBOX_FILES_MAX : 0))
+		return false;
 	if (!valid_match(flags))
 		return false;
-	if (flags & MBOX_RECV_PEEK && flags & MBOX_RECV_ACCEPT)
+	if (flags & MBOX_RECV_PEEK && flags & (MBOX_RECV_ACCEPT | MBOX_RECV_FILES))
 		return false;
 	if (recv->nth && !(flags & MBOX_RECV_PEEK))
 		return false;
@@ -187,6 +217,21 @@ static bool valid_recv(const struct mbox_recv *recv)
 		return true;
 	return !(flags & (MBOX_RECV_PEEK | MBOX_RECV_MATCH)) && !recv->id &&
 	       recv->nr_ids && recv->nr_ids <= MBOX_CHOICE_MAX;
+}
+
+/* One that looks only may find later that files have been taken away. */
+static u32 got_of(const struct mbox_recv *recv, const struct mbox_msg *msg)
+{
+	bool files_lost = READ_ONCE(msg->files_lost);
+	u32 got = 0;
+
+	if (!(recv->flags & MBOX_RECV_PEEK))
+		files_lost |= msg->nr_files > recv->nr_files;
+	if (files_lost)
+		got |= MBOX_GOT_FILES_LOST;
+	if (msg->shared)
+		got |= MBOX_GOT_SHARED;
+	return got;
 }
 
 static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
@@ -210,8 +255,8 @@ static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
 	recv->sender = msg->from->id;
 	recv->token = 0;
 	recv->tid = msg->thread ? pid_vnr(msg->thread) : recv->pid;
-	recv->got = 0;
-	recv->nr_files = 0;
+	recv->got = got_of(recv, msg);
+	recv->nr_files = READ_ONCE(msg->files_lost) ? 0 : msg->nr_files;
 }
 
 /* Everything that goes to the user, so that the receive can still be undone. */
@@ -223,6 +268,8 @@ static int deliver(const struct mbox_command *command, struct mbox_recv *recv,
 	int err;
 
 	if (copy_to_user(u64_to_user_ptr(recv->buf), msg->data, len))
+		return -EFAULT;
+	if (mbox_files_clear_slots(u64_to_user_ptr(recv->files), recv->nr_files))
 		return -EFAULT;
 	fill_envelope(recv, mb, msg, wish);
 	err = mbox_command_reply(command, recv, offsetof(struct mbox_recv, len),
@@ -267,24 +314,36 @@ static int deliver_all(const struct mbox_command *command, struct mbox_recv *rec
 		       const struct mbox *mb, const struct mbox_msg *msg,
 		       const struct mbox_wish *wish)
 {
+	u32 slots = recv->nr_files;
+	int err;
+
 	if (recv->flags & MBOX_RECV_ACCEPT && msg->deed && msg->deed->valid)
-		return deliver_deed(command, recv, mb, msg, wish);
-	return deliver(command, recv, mb, msg, wish);
+		err = deliver_deed(command, recv, mb, msg, wish);
+	else
+		err = deliver(command, recv, mb, msg, wish);
+	/* For good, so at last. */
+	if (!err && slots && msg->files)
+		mbox_files_install(msg->files, u64_to_user_ptr(recv->files), slots);
+	return err;
 }
 
 /* What the caller can use to make room, and nothing else. */
-static int tell_len(const struct mbox_command *command, struct mbox_recv *recv,
-		    const struct mbox *mb, size_t len)
+static int tell_needs(const struct mbox_command *command, struct mbox_recv *recv,
+		      const struct mbox *mb, const struct mbox_wish *wish)
 {
 	int err;
 
-	recv->len = len;
+	recv->len = wish->room;
 	recv->from = mb->id;
+	recv->nr_files = wish->files_room;
 	err = mbox_command_reply(command, recv, offsetof(struct mbox_recv, len),
-		    offsetofend(struct mbox_recv, len));
+				 offsetofend(struct mbox_recv, len));
 	if (!err)
 		err = mbox_command_reply(command, recv, offsetof(struct mbox_recv, from),
-			    offsetofend(struct mbox_recv, from));
+					 offsetofend(struct mbox_recv, from));
+	if (!err)
+		err = mbox_command_reply(command, recv, offsetof(struct mbox_recv, nr_files),
+					 offsetofend(struct mbox_recv, nr_files));
 	return err ?: -EMSGSIZE;
 }
 
@@ -294,7 +353,7 @@ static int conclude_recv(const struct mbox_command *command, struct mbox_recv *r
 	int err;
 
 	if (PTR_ERR(msg) == -EMSGSIZE)
-		return tell_len(command, recv, mb, wish->room);
+		return tell_needs(command, recv, mb, wish);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 	err = deliver_all(command, recv, mb, msg, wish);
@@ -449,6 +508,12 @@ static int choose(const struct mbox_command *command, struct mbox_recv *recv,
 	return err;
 }
 
+/* Files that are not wanted, or not all, do not stand in the way of the message. */
+static bool takes_any(u64 flags)
+{
+	return !(flags & MBOX_RECV_FILES) || flags & MBOX_RECV_TRUNCATE;
+}
+
 static int receive_as(const struct mbox_command *command, struct mbox_recv *recv,
 		      struct mbox_wish *wish, const struct mbox_patience *patience)
 {
@@ -480,6 +545,7 @@ int mbox_command_recv(const struct mbox_command *command, union mbox_argument *a
 			       recv->flags & MBOX_RECV_TIMEOUT, recv->deadline);
 	wish.key = recv->match;
 	wish.room = recv->flags & MBOX_RECV_TRUNCATE ? SIZE_MAX : recv->size;
+	wish.files_room = takes_any(recv->flags) ? U32_MAX : recv->nr_files;
 	wish.who = mbox_dev_self(command->mf);
 	if (IS_ERR(wish.who))
 		return PTR_ERR(wish.who);

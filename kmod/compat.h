@@ -3,9 +3,11 @@
 #ifndef MBOX_COMPAT_H
 #define MBOX_COMPAT_H
 
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/string.h>
+#include <linux/version.h>
 #include <net/net_namespace.h>
 
 /*
@@ -40,6 +42,16 @@ static inline struct pid *mbox_compat_pidfd_pid(const struct file *file)
 	    strcmp(file->f_path.dentry->d_name.name, "[pidfd]"))
 		return NULL;
 	return file->private_data;
+#endif
+}
+
+/* Installs another reference to the file: its new descriptor, or an error. */
+static inline int mbox_compat_receive_fd(struct file *file, unsigned int flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	return receive_fd(file, NULL, flags);
+#else
+	return receive_fd(file, flags);
 #endif
 }
 

@@ -128,7 +128,7 @@ static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct mbox_pass pass;
 	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_RECV, &pass);
 	struct mbox_patience patience = patience_of(iocb);
-	struct mbox_wish wish = { .room = iov_iter_count(to) };
+	struct mbox_wish wish = { .room = iov_iter_count(to), .files_room = U32_MAX };
 	struct mbox_msg *msg;
 	bool delivered;
 	ssize_t len;

@@ -7,11 +7,13 @@
  * struct mbox_quota - how much one user, or one network namespace, may have
  * @mailboxes: how many
  * @msgs: how many
- * @bytes: memory of both, in bytes
+ * @files: how many in flight
+ * @bytes: memory of mailboxes and messages, in bytes
  */
 struct mbox_quota {
 	unsigned int mailboxes;
 	unsigned int msgs;
+	unsigned int files;
 	unsigned long bytes;
 };
 

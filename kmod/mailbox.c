@@ -153,6 +153,7 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	hash_init(mb->access.permits);
 	INIT_LIST_HEAD(&mb->receivers);
 	INIT_LIST_HEAD(&mb->offers);
+	INIT_LIST_HEAD(&mb->filed);
 	INIT_LIST_HEAD(&mb->slots);
 	INIT_LIST_HEAD(&mb->gate.turn);
 	hrtimer_init(&mb->expiry_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);

@@ -13,7 +13,7 @@
  *   people   registry owner rights ends
  *                                    who can find it, has it, may use it
  *   thing    mailbox ns              its life and attributes, its namespace
- *   matter   policy gate share wait queue msg
+ *   matter   policy gate share wait queue msg files
  *                                    what moves through it, who waits
  *   ground   account participant process clock.h mbox.h limits.h compat.h
  *
@@ -248,6 +248,26 @@ struct mbox_deed {
 	void (*release)(struct mbox_deed *deed);
 };
 
+struct mbox_msg;
+
+/**
+ * struct mbox_files - the files of a message
+ * @node: in mailbox->filed while the message is queued; mailbox->lock
+ * @msg: the message; set with @node
+ * @payer: whose account they are charged to (a reference)
+ * @ns_tally: of the mailbox's namespace; the mailbox holds it
+ * @nr: how many
+ * @file: references
+ */
+struct mbox_files {
+	struct list_head node;
+	struct mbox_msg *msg;
+	struct mbox_account *payer;
+	struct mbox_tally *ns_tally;
+	u32 nr;
+	struct file *file[];
+};
+
 /**
  * struct mbox_msg - a message
  * @node: in its level of the queue, or in a list of whoever owns it
@@ -260,6 +280,7 @@ struct mbox_deed {
  * @sender: the synchronous sender that waits until it is received, or NULL
  * @pool: the mailbox that its memory belongs to, or NULL
  * @deed: the ownership that comes with it, or NULL
+ * @files: that come with it, or NULL; those of a queued one may be taken away
  * @payer: whose account it is charged to (a reference)
  * @from: the process that sent it (a reference)
  * @thread: the thread (a reference), or NULL if it is the one that @from is called by
@@ -270,6 +291,9 @@ struct mbox_deed {
  * @gid: its effective group then
  * @refs: of those who look at it, and its owner's
  * @counted: it takes up capacity
+ * @shared: the sender's mark MBOX_SEND_SHARED
+ * @files_lost: there were files, but they have been taken away
+ * @nr_files: how many came with it
  * @prio: priority
  * @len: length of @data in bytes
  * @data: the payload
@@ -289,6 +313,7 @@ struct mbox_msg {
 	struct mbox_waiter *sender;
 	struct mbox *pool;
 	struct mbox_deed *deed;
+	struct mbox_files *files;
 	struct mbox_account *payer;
 	struct mbox_participant *from;
 	struct pid *thread;
@@ -299,6 +324,9 @@ struct mbox_msg {
 	kgid_t gid;
 	refcount_t refs;
 	bool counted;
+	bool shared;
+	bool files_lost;
+	u8 nr_files;
 	u32 prio;
 	u32 len;
 	u8 data[];
@@ -407,6 +435,7 @@ enum mbox_state {
  * @arrivals: number of the receiver that joined last
  * @senders: seats of senders without room, by priority, then arrival
  * @offers: seats of senders whose message is queued
+ * @filed: the files of queued messages
  * @slots: MBOX_CREATE_RESERVE: the buffers that are free
  * @gate: which processes may use it now
  * @shares: how much each user fills, by user; NULL if @share is 100
@@ -448,6 +477,7 @@ struct mbox {
 	u64 arrivals;
 	struct mbox_levels senders;
 	struct list_head offers;
+	struct list_head filed;
 	struct list_head slots;
 	struct mbox_gate gate;
 	struct hlist_head *shares;

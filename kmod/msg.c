@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "files.h"
 #include "msg.h"
 #include "participant.h"
 #include "share.h"
@@ -98,6 +99,10 @@ void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
 	msg->expiry.expires = KTIME_MAX;
 	msg->sender = NULL;
 	msg->deed = NULL;
+	msg->files = NULL;
+	msg->shared = false;
+	msg->files_lost = false;
+	msg->nr_files = 0;
 	msg->payer = mbox_account_get(payer);
 	msg->from = mbox_participant_get(from);
 	msg->thread = get_thread();
@@ -123,6 +128,7 @@ bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg)
 		return false;
 	if (msg->deed)
 		msg->deed->release(msg->deed);
+	mbox_files_put(msg->files);
 	mbox_msg_uncharge(mb, msg->payer, msg->len);
 	mbox_account_put(msg->payer);
 	mbox_participant_put(msg->from);

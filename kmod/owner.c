@@ -34,6 +34,7 @@
 #include "mailbox.h"
 #include "owner.h"
 #include "participant.h"
+#include "policy.h"
 #include "process.h"
 #include "registry.h"
 #include "rights.h"
@@ -225,6 +226,7 @@ static void orphan(struct mbox *mb)
 	mbox_participant_untie(&mb->tie);
 	mbox_rights_change(mb, set_owner, &nobody);
 	mbox_participant_put(nobody.who);
+	mbox_policy_strip(mb);
 }
 
 /*

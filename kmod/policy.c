@@ -25,6 +25,7 @@
 #include <linux/siphash.h>
 
 #include "clock.h"
+#include "files.h"
 #include "gate.h"
 #include "msg.h"
 #include "policy.h"
@@ -112,12 +113,24 @@ static bool has_expired(const struct mbox_msg *msg)
 	return msg->expiry.expires != KTIME_MAX && msg->expiry.expires <= ktime_get();
 }
 
+static void enqueue(struct mbox *mb, struct mbox_msg *msg,
+		    void (*add)(struct mbox_queue *queue, struct mbox_msg *msg))
+{
+	add(&mb->queue, msg);
+	if (msg->files) {
+		msg->files->msg = msg;
+		list_add_tail(&msg->files->node, &mb->filed);
+	}
+}
+
 /* Take a message out of the queue whose sender may still be waiting. */
 static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
 {
 	struct mbox_waiter *sender = msg->sender;
 
 	mbox_queue_del(&mb->queue, msg);
+	if (msg->files)
+		list_del_init(&msg->files->node);
 	if (sender) {
 		msg->sender = NULL;
 		list_del_init(&sender->seat.node);
@@ -176,8 +189,9 @@ static bool give(struct mbox *mb, struct mbox_waiter *receiver, struct mbox_msg 
 {
 	struct mbox_waiter *sender;
 
-	if (msg->len > receiver->room) {
+	if (msg->len > receiver->room || (msg->files && msg->nr_files > receiver->files_room)) {
 		receiver->room = msg->len;
+		receiver->files_room = msg->files ? msg->nr_files : 0;
 		mbox_wait_finish(mb, receiver, -EMSGSIZE, wakes);
 		return false;
 	}
@@ -247,15 +261,31 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 		mb->sent++;
 		mbox_wait_finish(mb, sender, 0, wakes);
 	}
-	mbox_queue_add(&mb->queue, msg);
+	enqueue(mb, msg, mbox_queue_add);
 	watch_expiry(mb, msg);
 	wakes->poll |= READABLE;
 	offer(mb, msg, wakes);
 }
 
+/* Files are there only as long as somebody lives who answers for the mailbox. */
+static bool may_bring_files(const struct mbox *mb, const struct mbox_msg *msg)
+{
+	return !msg || !msg->files || !mbox_is_orphan(mb);
+}
+
+/* Take away the files of a message. */
+static void strip(struct mbox_msg *msg, struct mbox_wakes *wakes)
+{
+	list_move(&msg->files->node, &wakes->files);
+	msg->files = NULL;
+	WRITE_ONCE(msg->files_lost, true);
+}
+
 /* -EAGAIN: the sender has to wait for room. */
 static int room_for(const struct mbox *mb, const struct mbox_waiter *sender)
 {
+	if (!may_bring_files(mb, sender->msg))
+		return -EOWNERDEAD;
 	if (mb->kind & MBOX_CREATE_RESERVE)
 		return list_empty(&mb->slots) ? -EAGAIN : 0;
 	if (mbox_is_rendezvous(mb))
@@ -327,12 +357,15 @@ static void begin(struct mbox *mb, struct mbox_wakes *wakes)
 static void end(struct mbox *mb, struct mbox_wakes *wakes)
 	__releases(&mb->lock)
 {
+	struct mbox_files *files, *next_files;
 	struct mbox_msg *msg, *next;
 
 	spin_unlock(&mb->lock);
 	mbox_wakes_flush(mb, wakes);
 	list_for_each_entry_safe(msg, next, &wakes->dropped, node)
 		mbox_policy_discard(mb, msg);
+	list_for_each_entry_safe(files, next_files, &wakes->files, node)
+		mbox_files_put(files);
 }
 
 /* A slot is free again. False if the mailbox has no use for it any more. */
@@ -373,7 +406,9 @@ void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
 	live = !mbox_is_gone(mb);
 	if (live) {
 		mb->received--;
-		mbox_queue_put_back(&mb->queue, msg);
+		if (msg->files && mbox_is_orphan(mb))
+			strip(msg, &wakes);
+		enqueue(mb, msg, mbox_queue_put_back);
 		watch_expiry(mb, msg);
 		wakes.poll |= READABLE;
 		offer(mb, msg, &wakes);
@@ -482,6 +517,8 @@ static int send_slot(struct mbox *mb, struct mbox_waiter *sender,
 
 	begin(mb, &wakes);
 	err = check_in(mb, sender->seat.pass);
+	if (!err && !may_bring_files(mb, sender->msg))
+		err = -EOWNERDEAD;
 	if (err) {
 		end(mb, &wakes);
 		return err;
@@ -695,27 +732,41 @@ static void dismiss_receivers(struct mbox *mb, int reason, struct mbox_wakes *wa
 		dismiss_seats(mb, &mb->seekers[i], reason, wakes);
 }
 
+/* Those who wait for room and may no longer do so. */
+static void dismiss_senders(struct mbox *mb, int reason,
+			    bool (*may_wait)(const struct mbox *mb, const struct mbox_seat *seat),
+			    struct mbox_wakes *wakes)
+{
+	unsigned long used = mb->senders.used;
+	struct mbox_seat *seat, *next;
+	unsigned int prio;
+
+	for_each_set_bit(prio, &used, MBOX_LEVELS) {
+		list_for_each_entry_safe(seat, next, &mb->senders.level[prio], node) {
+			if (may_wait(mb, seat))
+				continue;
+			unseat_sender(mb, seat);
+			if (mbox_wait_claim(seat->waiter))
+				mbox_wait_finish(mb, seat->waiter, reason, wakes);
+		}
+	}
+	wakes->poll |= WRITABLE;
+}
+
+static bool seat_holds(const struct mbox *mb, const struct mbox_seat *seat)
+{
+	return mbox_pass_holds(mb, seat->pass);
+}
+
 /* Senders that lose their right take back what nobody has received. */
 static void revoke_senders(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	struct mbox_seat *seat, *next;
-	unsigned long used;
-	unsigned int prio;
 
 	list_for_each_entry_safe(seat, next, &mb->offers, node)
-		if (!mbox_pass_holds(mb, seat->pass))
+		if (!seat_holds(mb, seat))
 			drop(mb, seat->waiter->msg, -EKEYREVOKED, wakes);
-	used = mb->senders.used;
-	for_each_set_bit(prio, &used, MBOX_LEVELS) {
-		list_for_each_entry_safe(seat, next, &mb->senders.level[prio], node) {
-			if (mbox_pass_holds(mb, seat->pass))
-				continue;
-			unseat_sender(mb, seat);
-			if (mbox_wait_claim(seat->waiter))
-				mbox_wait_finish(mb, seat->waiter, -EKEYREVOKED, wakes);
-		}
-	}
-	wakes->poll |= WRITABLE;
+	dismiss_senders(mb, -EKEYREVOKED, seat_holds, wakes);
 }
 
 /**
@@ -742,6 +793,43 @@ void mbox_policy_change(struct mbox *mb, void (*change)(struct mbox *mb, void *a
 	revoke_senders(mb, &wakes);
 	settle(mb, &wakes);
 	end(mb, &wakes);
+}
+
+static bool seat_brings_none(const struct mbox *mb, const struct mbox_seat *seat)
+{
+	return may_bring_files(mb, seat->waiter->msg);
+}
+
+/* What a sender still waits for it takes back. */
+static bool strip_one(struct mbox *mb, struct mbox_wakes *wakes)
+{
+	struct mbox_files *files;
+
+	files = list_first_entry_or_null(&mb->filed, struct mbox_files, node);
+	if (!files)
+		return false;
+	if (files->msg->sender)
+		drop(mb, files->msg, -EOWNERDEAD, wakes);
+	else
+		strip(files->msg, wakes);
+	return true;
+}
+
+/* The mailbox has lost its owner: nobody answers for files any more. */
+void mbox_policy_strip(struct mbox *mb)
+{
+	struct mbox_wakes wakes;
+	unsigned int i;
+
+	do {
+		begin(mb, &wakes);
+		dismiss_senders(mb, -EOWNERDEAD, seat_brings_none, &wakes);
+		for (i = 0; i < MBOX_WAKE_BATCH && strip_one(mb, &wakes); i++)
+			;
+		settle(mb, &wakes);
+		end(mb, &wakes);
+		cond_resched();
+	} while (i == MBOX_WAKE_BATCH);
 }
 
 /* The next sender or message to be dismissed. */

@@ -18,6 +18,7 @@ int mbox_policy_choose(struct mbox **mbs, struct mbox_seat *seats, unsigned int 
 void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg);
 void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg);
 void mbox_policy_expire(struct mbox *mb);
+void mbox_policy_strip(struct mbox *mb);
 void mbox_policy_change(struct mbox *mb, void (*change)(struct mbox *mb, void *arg),
 			void *arg);
 void mbox_policy_dismiss(struct mbox *mb);

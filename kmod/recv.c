@@ -23,6 +23,7 @@ static void init_receiver(struct mbox_waiter *receiver, const struct mbox_wish *
 	receiver->picky = wish->flags & MBOX_RECV_MATCH;
 	receiver->key = wish->key;
 	receiver->room = wish->room;
+	receiver->files_room = wish->files_room;
 	receiver->who = wish->who;
 }
 
@@ -38,6 +39,7 @@ static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish,
 		return msg;
 	}
 	wish->room = msg->len;
+	wish->files_room = READ_ONCE(msg->files_lost) ? 0 : msg->nr_files;
 	mbox_policy_discard(mb, msg);
 	return ERR_PTR(-EMSGSIZE);
 }
@@ -57,6 +59,7 @@ static struct mbox_msg *claim(struct mbox *mb, struct mbox_wish *wish,
 		err = mbox_policy_receive(mb, &receiver, patience);
 	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0);
 	wish->room = receiver.room;
+	wish->files_room = receiver.files_room;
 	wish->stamp = receiver.stamp;
 	return err ? ERR_PTR(err) : receiver.msg;
 }
@@ -142,6 +145,7 @@ struct mbox_msg *mbox_recv_choose(struct mbox **mbs, struct mbox_pass *passes,
 	if (err == -ENOMEM)
 		return ERR_PTR(err);
 	wish->room = receiver.room;
+	wish->files_room = receiver.files_room;
 	wish->stamp = receiver.stamp;
 	*from = receiver.mb;
 	return err ? ERR_PTR(err) : receiver.msg;

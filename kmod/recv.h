@@ -11,6 +11,7 @@
  * @nth: with MBOX_RECV_PEEK, how many to pass over
  * @room: length of the longest message that is wanted; after -EMSGSIZE the
  *	length that it would need
+ * @files_room: likewise, the most files
  * @who: the calling process; held by the caller
  * @stamp: Lamport's, of the receipt
  */
@@ -19,6 +20,7 @@ struct mbox_wish {
 	u64 key;
 	u32 nth;
 	size_t room;
+	u32 files_room;
 	struct mbox_participant *who;
 	u64 stamp;
 };

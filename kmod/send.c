@@ -81,6 +81,9 @@ static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
 	msg->prio = prio;
 	msg->deed = posting->deed;
 	posting->deed = NULL;
+	msg->nr_files = posting->files ? posting->files->nr : 0;
+	msg->files = posting->files;
+	posting->files = NULL;
 	return msg;
 }
 
@@ -140,6 +143,7 @@ int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
 		return -EFAULT;
 	}
 	msg->tag = send->tag;
+	msg->shared = send->flags & MBOX_SEND_SHARED;
 	msg->expiry.expires = expires;
 	return submit(mb, msg, send->flags & MBOX_SEND_SYNC, posting, receipt);
 }

@@ -15,6 +15,7 @@
  * @patience: how long to wait
  * @deed: an ownership that goes with the message, or NULL; the caller's until
  *	there is a message, then NULL
+ * @files: likewise, files
  */
 struct mbox_posting {
 	struct mbox_pass pass;
@@ -23,6 +24,7 @@ struct mbox_posting {
 	const struct cred *payer_cred;
 	struct mbox_patience patience;
 	struct mbox_deed *deed;
+	struct mbox_files *files;
 };
 
 /**

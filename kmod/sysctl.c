@@ -19,8 +19,8 @@ struct mbox_limits mbox_limits = {
 	.max_bytes = SZ_64M,
 	.max_grants = 128,
 	.default_share = 100,
-	.user = { .mailboxes = SZ_4K, .msgs = SZ_256K, .bytes = SZ_128M },
-	.ns = { .mailboxes = SZ_128K, .msgs = SZ_4M, .bytes = SZ_1G },
+	.user = { .mailboxes = SZ_4K, .msgs = SZ_256K, .files = SZ_4K, .bytes = SZ_128M },
+	.ns = { .mailboxes = SZ_128K, .msgs = SZ_4M, .files = SZ_64K, .bytes = SZ_1G },
 };
 
 static unsigned int one = 1;
@@ -53,9 +53,11 @@ static struct ctl_table table[] = {
 	COUNT("default_share", default_share, &one, &hundred),
 	COUNT("user_mailboxes", user.mailboxes, NULL, &most_count),
 	COUNT("user_msgs", user.msgs, NULL, &most_count),
+	COUNT("user_files", user.files, NULL, &most_count),
 	BYTES("user_bytes", user.bytes),
 	COUNT("ns_mailboxes", ns.mailboxes, NULL, &most_count),
 	COUNT("ns_msgs", ns.msgs, NULL, &most_count),
+	COUNT("ns_files", ns.files, NULL, &most_count),
 	BYTES("ns_bytes", ns.bytes),
 	{ }
 };

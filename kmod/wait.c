@@ -45,6 +45,7 @@ void mbox_wakes_init(struct mbox_wakes *wakes)
 	wakes->nr = 0;
 	wakes->poll = 0;
 	INIT_LIST_HEAD(&wakes->dropped);
+	INIT_LIST_HEAD(&wakes->files);
 }
 
 void mbox_wakes_tasks(struct mbox_wakes *wakes)

@@ -85,6 +85,7 @@ struct mbox_seat {
  * @prio: of a sender; immutable
  * @room: of a receiver: length of the longest message that it takes; after
  *	-EMSGSIZE the length that it would need
+ * @files_room: likewise, the most files
  * @msg: what a sender brings, or is given to fill; what a receiver was given
  * @mb: the mailbox that served it
  * @peer: of a synchronous sender: the process that received (a reference)
@@ -107,6 +108,7 @@ struct mbox_waiter {
 	struct mbox_participant *who;
 	u32 prio;
 	size_t room;
+	u32 files_room;
 	struct mbox_msg *msg;
 	struct mbox *mb;
 	struct pid *peer;
@@ -124,12 +126,14 @@ struct mbox_waiter {
  * @poll: what became possible, for pollers
  * @tasks: to wake, with references
  * @dropped: messages to free
+ * @files: files to close
  */
 struct mbox_wakes {
 	unsigned int nr;
 	__poll_t poll;
 	struct task_struct *tasks[MBOX_WAKE_BATCH];
 	struct list_head dropped;
+	struct list_head files;
 };
 
 void mbox_wakes_init(struct mbox_wakes *wakes);
