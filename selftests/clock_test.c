@@ -629,6 +629,7 @@ TEST_F(clock, advances_by_one_when_what_is_received_or_looked_at_is_older)
 
 TEST_F(clock, goes_past_the_stamp_of_what_was_waited_for)
 {
+	struct mbox_send with_tag = { .flags = stamped.flags, .tag = 7 };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
@@ -642,8 +643,7 @@ TEST_F(clock, goes_past_the_stamp_of_what_was_waited_for)
 		begin_recv(self->b, how);
 		wait_for_receivers(self->fd, 0, 1);
 		tick_often(self->a, 10 * (i % 3) + 1);
-		ASSERT_EQ(0, send_by(self->a, (struct mbox_send){ .flags = stamped.flags, .tag = 7 },
-				     "x"));
+		ASSERT_EQ(0, send_by(self->a, with_tag, "x"));
 		stamp = self->a->send.stamp;
 		ASSERT_EQ(0, end_act(self->b));
 		EXPECT_EQ(stamp, self->b->recv.stamp);
