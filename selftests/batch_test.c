@@ -586,12 +586,13 @@ static const int failed[] = {
 struct places {
 	uint64_t gone, full, empty;
 	void *nowhere;
+	int file;
 };
 
 static struct places find_places(int fd)
 {
 	struct mbox_create small = attributes(1, SIZE);
-	struct places places = { .nowhere = unmapped() };
+	struct places places = { .nowhere = unmapped(), .file = fd };
 
 	places.gone = create(fd, small);
 	NEED(!delete(fd, places.gone));
@@ -630,7 +631,7 @@ static void break_send(struct mbox_send *send, enum failure how, const struct pl
 		break;
 	default:
 		/* It takes no files. */
-		send->files = send->buf;
+		send->files = (uintptr_t)&places->file;
 		send->nr_files = 1;
 	}
 }
