@@ -237,11 +237,14 @@ static void spawn_members(struct member *members, int count)
 
 	for (i = 0; i < count; i++) {
 		struct member *me = &members[i];
+		pid_t pid;
 
 		me->turn = 0;
-		me->pid = spawn();
-		if (me->pid)
+		pid = spawn();
+		if (pid) {
+			me->pid = pid;
 			continue;
+		}
 		if (i % 2)
 			NEED(!pthread_create(&thread, NULL, idle, NULL));
 		take_part(me, TICKS);
@@ -260,6 +263,7 @@ TEST_F(module, goes_while_processes_live_that_took_part_and_begins_anew_with_the
 	enum { COUNT = 4 };
 	struct member *members = shared((COUNT + 1) * sizeof(*members));
 	struct member *newborn = &members[COUNT];
+	pid_t pid;
 	int i, j;
 
 	SKIP_IF_MISSING();
@@ -268,12 +272,12 @@ TEST_F(module, goes_while_processes_live_that_took_part_and_begins_anew_with_the
 	for (i = 0; i < COUNT; i++)
 		EXPECT_LT(TICKS, members[i].clock.stamp);
 	expect_free(_metadata);
-	newborn->pid = spawn();
-	if (!newborn->pid) {
+	pid = spawn();
+	if (!pid) {
 		take_part(newborn, 0);
 		_exit(0);
 	}
-	EXPECT_EQ(0, join(newborn->pid));
+	EXPECT_EQ(0, join(pid));
 	for (i = 0; i < COUNT; i++) {
 		tell(&members[i].turn, 2);
 		WAIT_UNTIL(told(&members[i].turn) == 3);
