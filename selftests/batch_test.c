@@ -1290,6 +1290,55 @@ TEST_F(batch, works_with_a_longer_structure_and_leaves_its_tail_alone)
 }
 
 /*
+ * Whatever fails within an item is told as the item's failure. That the number of
+ * items cannot be written, though it could at first, is all that is left to an error.
+ */
+TEST_F(batch, says_how_far_it_came_whatever_fails_within)
+{
+	int fault = open_faults(), nth, error;
+	enum kind kind;
+
+	if (fault < 0)
+		SKIP(return, "the kernel cannot make allocations fail");
+	for (kind = SENDS; kind <= RECVS; kind++) {
+		unsigned int failures = 0;
+		bool over = true;
+
+		for (nth = 1; over; nth++) {
+			struct mbox_batch batch = batch_on(self->desk, kind, 3, 0);
+			struct mbox_stat before, after;
+			uint64_t moved;
+
+			ASSERT_GT(200, nth);
+			if (kind == RECVS)
+				post_numbers(self->me, 0, 3);
+			fill(self->desk, kind, 3, 0);
+			before = state(self->fd, 0);
+			set_fault(fault, nth);
+			error = call(self->fd, commands[kind], &batch);
+			over = fault_is_over(fault);
+			after = state(self->fd, 0);
+			moved = kind == SENDS ? after.sent - before.sent :
+						after.received - before.received;
+			if (!error) {
+				ASSERT_EQ(moved, batch.done);
+				ASSERT_EQ(moved == 3, !batch.error);
+				failures += moved < 3;
+			} else if (error == EFAULT && moved) {
+				ASSERT_EQ(3, moved);
+			} else {
+				ASSERT_TRUE(error == ENOMEM || error == EFAULT);
+				ASSERT_TRUE(same_state(before, after));
+			}
+			while (!fetch_by(self->me, 0))
+				;
+		}
+		EXPECT_LT(0, failures);
+	}
+	close(fault);
+}
+
+/*
  * Many at once.
  */
 

@@ -1544,6 +1544,84 @@ TEST_F(clock, aside_a_thread_outside_the_pid_namespace_has_no_number)
 }
 
 /*
+ * What fails for want of memory.
+ */
+
+enum { TO_CLOCK, TO_SEND, TO_RECEIVE, TO_READ, TO_WRITE, TO_DO };
+
+static int do_what(int fd, int what)
+{
+	struct mbox_clock clock = { .flags = MBOX_CLOCK_TICK };
+	struct mbox_send how = stamped;
+	struct letter letter;
+
+	switch (what) {
+	case TO_CLOCK:
+		return call(fd, MBOX_IOC_CLOCK, &clock);
+	case TO_SEND:
+		return call(fd, MBOX_IOC_SEND, &how);
+	case TO_RECEIVE:
+		return receive_as(fd, fetches, &letter);
+	case TO_READ:
+		return error_of(read(fd, letter.text, sizeof(letter.text)));
+	default:
+		return error_of(write(fd, "x", 1));
+	}
+}
+
+enum { NO_FAULT, HARMLESS, HARMFUL };
+
+/* By a process that has not taken part yet. */
+static int do_with_fault(int fd, int what, int nth)
+{
+	struct mbox_stat before = state(fd, 0);
+	int fault = open_faults(), error;
+	bool over;
+
+	NEED(fault >= 0);
+	set_fault(fault, nth);
+	error = do_what(fd, what);
+	over = fault_is_over(fault);
+	if (!error)
+		return over ? HARMLESS : NO_FAULT;
+	NEED(over && (error == ENOMEM || error == EFAULT));
+	NEED(same_state(before, state(fd, 0)));
+	NEED(!do_what(fd, what));
+	return HARMFUL;
+}
+
+TEST_F(clock, and_all_else_stays_when_there_is_no_memory_for_a_participant)
+{
+	int fault = open_faults(), what, nth, result;
+
+	if (fault < 0)
+		SKIP(return, "the kernel cannot make allocations fail");
+	close(fault);
+	for (what = 0; what < TO_DO; what++) {
+		unsigned int harmful = 0;
+
+		for (nth = 1, result = HARMFUL; result != NO_FAULT; nth++) {
+			pid_t child;
+
+			ASSERT_GT(100, nth);
+			if (what == TO_RECEIVE || what == TO_READ)
+				ASSERT_EQ(0, post(self->fd, 0, "x", 0));
+			child = spawn();
+			if (!child)
+				_exit(do_with_fault(self->fd, what, nth));
+			result = join(child);
+			ASSERT_LE(NO_FAULT, result) {
+				TH_LOG("fault %d when doing %d", nth, what);
+			}
+			harmful += result == HARMFUL;
+			while (!fetch_by(self->me, 0))
+				;
+		}
+		EXPECT_LT(0, harmful);
+	}
+}
+
+/*
  * Picking by participant.
  */
 
