@@ -11,6 +11,7 @@
 
 #include "dev.h"
 #include "mbox.h"
+#include "send.h"
 
 /* What the caller gave, in a structure as long as ours; each begins with its flags. */
 union mbox_argument {
@@ -29,6 +30,9 @@ union mbox_argument {
 	struct mbox_change change;
 	struct mbox_usage usage;
 	struct mbox_clock clock;
+	struct mbox_call call;
+	struct mbox_reply reply;
+	struct mbox_token token;
 	struct mbox_batch batch;
 };
 
@@ -50,6 +54,16 @@ int mbox_command_reply(const struct mbox_command *command, const void *arg, size
 		       size_t to);
 struct mbox *mbox_command_target(const struct mbox_command *command, u64 id);
 
+int mbox_command_check_send(const struct mbox_command *command, const struct mbox_send *send);
+struct mbox *mbox_command_send_target(const struct mbox_command *command,
+				      const struct mbox_send *send,
+				      struct mbox_participant *self);
+int mbox_command_send_to(const struct mbox_command *command, struct mbox *mb,
+			 const struct mbox_send *send, struct mbox_posting *posting,
+			 struct mbox_receipt *receipt);
+int mbox_command_reply_first(const struct mbox_command *command,
+			     struct mbox_reply __user *user, struct mbox_participant *self);
+
 int mbox_command_info(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_create(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_open(const struct mbox_command *command, union mbox_argument *arg);
@@ -67,6 +81,9 @@ int mbox_command_grants(const struct mbox_command *command, union mbox_argument 
 int mbox_command_change(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_usage(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_clock(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_call(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_reply_to(const struct mbox_command *command, union mbox_argument *arg);
+int mbox_command_token(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_send_batch(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_recv_batch(const struct mbox_command *command, union mbox_argument *arg);
 

@@ -22,6 +22,7 @@
 #include "owner.h"
 #include "participant.h"
 #include "recv.h"
+#include "request.h"
 #include "registry.h"
 #include "rights.h"
 #include "send.h"
@@ -43,7 +44,7 @@ static struct mbox_patience patience_of(const struct mbox_command *command, bool
 			 MBOX_SEND_SYNC | MBOX_SEND_EXPIRES | MBOX_SEND_OFFER | \
 			 MBOX_SEND_STAMP | MBOX_SEND_SHARED)
 
-static int check_send(const struct mbox_command *command, const struct mbox_send *send)
+int mbox_command_check_send(const struct mbox_command *command, const struct mbox_send *send)
 {
 	if (send->flags & ~SEND_FLAGS || send->prio > MBOX_PRIO_MAX ||
 	    send->reserved || send->reserved2 || send->reserved3 ||
@@ -52,6 +53,14 @@ static int check_send(const struct mbox_command *command, const struct mbox_send
 	if (send->flags & MBOX_SEND_OFFER && !send->offer)
 		return -EINVAL;
 	return command->file->f_mode & FMODE_WRITE ? 0 : -EBADF;
+}
+
+/* Where it is to go, to be put. */
+struct mbox *mbox_command_send_target(const struct mbox_command *command,
+				      const struct mbox_send *send,
+				      struct mbox_participant *self)
+{
+	return mbox_command_target(command, send->id);
 }
 
 /* The message is delivered: that this cannot be told would be no use to know. */
@@ -115,12 +124,7 @@ static int post(const struct mbox_command *command, struct mbox *mb,
 	posting->payer = mbox_dev_payer(command->mf);
 	if (IS_ERR(posting->payer))
 		return PTR_ERR(posting->payer);
-	posting->from = mbox_dev_self(command->mf);
-	err = PTR_ERR_OR_ZERO(posting->from);
-	if (!err) {
-		err = send_with_files(mb, send, posting, receipt);
-		mbox_participant_put(posting->from);
-	}
+	err = send_with_files(mb, send, posting, receipt);
 	mbox_account_put(posting->payer);
 	return err;
 }
@@ -141,37 +145,32 @@ static int post_with_deed(const struct mbox_command *command, struct mbox *mb,
 	return err;
 }
 
-static int send_to(const struct mbox_command *command, struct mbox *mb,
-		   const struct mbox_send *send, struct mbox_receipt *receipt)
+/* Send; the caller has filled in who, and what it is a request of if it is one. */
+int mbox_command_send_to(const struct mbox_command *command, struct mbox *mb,
+			 const struct mbox_send *send, struct mbox_posting *posting,
+			 struct mbox_receipt *receipt)
 {
-	struct mbox_posting posting = {
-		.patience = patience_of(command, send->flags & MBOX_SEND_NONBLOCK,
-					send->flags & MBOX_SEND_TIMEOUT, send->deadline),
-	};
-
-	mbox_rights_ask(&posting.pass, MBOX_RIGHT_SEND);
-	if (!mbox_rights_admit(mb, &posting.pass))
+	posting->patience = patience_of(command, send->flags & MBOX_SEND_NONBLOCK,
+					send->flags & MBOX_SEND_TIMEOUT, send->deadline);
+	mbox_rights_ask(&posting->pass, MBOX_RIGHT_SEND);
+	if (!mbox_rights_admit(mb, &posting->pass))
 		return mbox_rights_refusal(mb);
 	if (send->flags & MBOX_SEND_OFFER)
-		return post_with_deed(command, mb, send, &posting, receipt);
-	return post(command, mb, send, &posting, receipt);
+		return post_with_deed(command, mb, send, posting, receipt);
+	return post(command, mb, send, posting, receipt);
 }
 
-int mbox_command_send(const struct mbox_command *command, union mbox_argument *arg)
+static int send_as(const struct mbox_command *command, struct mbox_send *send,
+		   struct mbox_participant *self)
 {
-	struct mbox_send *send = &arg->send;
+	struct mbox *mb = mbox_command_send_target(command, send, self);
+	struct mbox_posting posting = { .from = self };
 	struct mbox_receipt receipt;
-	struct mbox *mb;
 	int err;
 
-	err = check_send(command, send);
-	if (err)
-		return err;
-	mb = mbox_command_target(command, send->id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
-	send->prio = array_index_nospec(send->prio, MBOX_LEVELS);
-	err = send_to(command, mb, send, &receipt);
+	err = mbox_command_send_to(command, mb, send, &posting, &receipt);
 	if (!err)
 		tell_sent(command, send, &receipt,
 			  send->flags & MBOX_SEND_SYNC || mbox_is_rendezvous(mb));
@@ -179,10 +178,30 @@ int mbox_command_send(const struct mbox_command *command, union mbox_argument *a
 	return err;
 }
 
+int mbox_command_send(const struct mbox_command *command, union mbox_argument *arg)
+{
+	struct mbox_participant *self;
+	int err;
+
+	err = mbox_command_check_send(command, &arg->send);
+	if (err)
+		return err;
+	self = mbox_dev_self(command->mf);
+	if (IS_ERR(self))
+		return PTR_ERR(self);
+	err = send_as(command, &arg->send, self);
+	mbox_participant_put(self);
+	return err;
+}
+
 #define RECV_FLAGS	(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TRUNCATE | \
 			 MBOX_RECV_PEEK | MBOX_RECV_LEAST | MBOX_RECV_MATCH |	       \
 			 MBOX_RECV_CHOICE | MBOX_RECV_ACCEPT |		       \
-			 MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT | MBOX_RECV_FILES)
+			 MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT |	       \
+			 MBOX_RECV_FILES | MBOX_RECV_TOKEN | MBOX_RECV_REPLY)
+
+/* What one that looks only does not do. */
+#define TAKING_FLAGS	(MBOX_RECV_ACCEPT | MBOX_RECV_FILES | MBOX_RECV_TOKEN | MBOX_RECV_REPLY)
 
 static bool valid_match(u64 flags)
 {
@@ -207,7 +226,7 @@ static bool valid_recv(const struct mbox_recv *recv)
 		return false;
 	if (!valid_match(flags))
 		return false;
-	if (flags & MBOX_RECV_PEEK && flags & (MBOX_RECV_ACCEPT | MBOX_RECV_FILES))
+	if (flags & MBOX_RECV_PEEK && flags & TAKING_FLAGS)
 		return false;
 	if (recv->nth && !(flags & MBOX_RECV_PEEK))
 		return false;
@@ -231,7 +250,14 @@ static u32 got_of(const struct mbox_recv *recv, const struct mbox_msg *msg)
 		got |= MBOX_GOT_FILES_LOST;
 	if (msg->shared)
 		got |= MBOX_GOT_SHARED;
+	if (msg->request)
+		got |= MBOX_GOT_REQUEST;
 	return got;
+}
+
+static u64 token_for(const struct mbox_recv *recv, const struct mbox_msg *msg)
+{
+	return recv->flags & MBOX_RECV_TOKEN && msg->request ? msg->request->token : 0;
 }
 
 static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
@@ -253,7 +279,7 @@ static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
 	recv->time = mbox_wait_user_time(msg->time);
 	recv->realtime = ktime_to_ns(msg->realtime);
 	recv->sender = msg->from->id;
-	recv->token = 0;
+	recv->token = token_for(recv, msg);
 	recv->tid = msg->thread ? pid_vnr(msg->thread) : recv->pid;
 	recv->got = got_of(recv, msg);
 	recv->nr_files = READ_ONCE(msg->files_lost) ? 0 : msg->nr_files;
@@ -535,7 +561,7 @@ int mbox_command_recv(const struct mbox_command *command, union mbox_argument *a
 	struct mbox_recv *recv = &arg->recv;
 	struct mbox_wish wish = { .flags = recv->flags, .nth = recv->nth };
 	struct mbox_patience patience;
-	int err;
+	int err = 0;
 
 	if (!valid_recv(recv))
 		return -EINVAL;
@@ -549,7 +575,10 @@ int mbox_command_recv(const struct mbox_command *command, union mbox_argument *a
 	wish.who = mbox_dev_self(command->mf);
 	if (IS_ERR(wish.who))
 		return PTR_ERR(wish.who);
-	err = receive_as(command, recv, &wish, &patience);
+	if (recv->flags & MBOX_RECV_REPLY)
+		err = mbox_command_reply_first(command, u64_to_user_ptr(recv->reply), wish.who);
+	if (!err)
+		err = receive_as(command, recv, &wish, &patience);
 	mbox_participant_put(wish.who);
 	return err;
 }

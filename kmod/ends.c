@@ -6,6 +6,7 @@
 
 #include <linux/sched.h>
 
+#include "call.h"
 #include "ends.h"
 #include "mailbox.h"
 #include "owner.h"
@@ -23,10 +24,22 @@ static void *hold_permitted(struct list_head *tie)
 	return mbox_mailbox_get(list_entry(tie, struct mbox_permit, tie)->mb);
 }
 
+/* With the reference that the token had. */
+static void *hold_token(struct list_head *tie)
+{
+	list_del_init(tie);
+	return list_entry(tie, struct mbox_request, tie);
+}
+
 void mbox_ends_process(struct mbox_participant *participant)
 {
+	struct mbox_request *request;
 	struct mbox *mb;
 
+	while ((request = mbox_participant_first(&participant->tokens, hold_token))) {
+		mbox_call_abandon(request);
+		cond_resched();
+	}
 	while ((mb = mbox_participant_first(&participant->owned, hold_owned))) {
 		mbox_owner_ended(mb, participant);
 		mbox_mailbox_put(mb);

@@ -73,6 +73,9 @@ static const struct entry commands[] = {
 	COMMAND(MBOX_IOC_CHANGE, struct mbox_change, reserved, mbox_command_change),
 	COMMAND(MBOX_IOC_USAGE, struct mbox_usage, reserved, mbox_command_usage),
 	COMMAND(MBOX_IOC_CLOCK, struct mbox_clock, participant, mbox_command_clock),
+	COMMAND(MBOX_IOC_CALL, struct mbox_call, reserved, mbox_command_call),
+	COMMAND(MBOX_IOC_REPLY, struct mbox_reply, done, mbox_command_reply_to),
+	COMMAND(MBOX_IOC_TOKEN, struct mbox_token, reserved, mbox_command_token),
 	COMMAND(MBOX_IOC_SEND_BATCH, struct mbox_batch, error, mbox_command_send_batch),
 	COMMAND(MBOX_IOC_RECV_BATCH, struct mbox_batch, error, mbox_command_recv_batch),
 };

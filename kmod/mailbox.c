@@ -153,6 +153,7 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	hash_init(mb->access.permits);
 	INIT_LIST_HEAD(&mb->receivers);
 	INIT_LIST_HEAD(&mb->offers);
+	INIT_LIST_HEAD(&mb->held);
 	INIT_LIST_HEAD(&mb->filed);
 	INIT_LIST_HEAD(&mb->slots);
 	INIT_LIST_HEAD(&mb->gate.turn);
@@ -285,6 +286,8 @@ static void stat_counters(struct mbox *mb, struct mbox_account *viewer,
 	stat->msgs_high = queue->msgs_high;
 	stat->senders = mb->nr_senders + mb->nr_offers;
 	stat->receivers = mb->nr_receivers;
+	stat->requests = mb->nr_held;
+	stat->links = 0;
 	stat->sent = mb->sent;
 	stat->received = mb->received;
 	stat->expired = mb->expired;

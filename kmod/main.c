@@ -5,6 +5,7 @@
 #include <linux/module.h>
 
 #include "account.h"
+#include "call.h"
 #include "dev.h"
 #include "ends.h"
 #include "participant.h"
@@ -21,9 +22,12 @@ static int __init mbox_init(void)
 	err = mbox_account_init();
 	if (err)
 		goto exit_sysctl;
-	err = mbox_registry_init();
+	err = mbox_call_init();
 	if (err)
 		goto exit_account;
+	err = mbox_registry_init();
+	if (err)
+		goto exit_call;
 	err = mbox_participant_init(mbox_ends_process);
 	if (err)
 		goto exit_registry;
@@ -36,6 +40,8 @@ exit_participant:
 	mbox_participant_exit();
 exit_registry:
 	mbox_registry_exit();
+exit_call:
+	mbox_call_exit();
 exit_account:
 	mbox_account_exit();
 exit_sysctl:
@@ -49,6 +55,7 @@ static void __exit mbox_exit(void)
 	mbox_dev_exit();
 	mbox_participant_exit();
 	mbox_registry_exit();
+	mbox_call_exit();
 	mbox_account_exit();
 	mbox_sysctl_exit();
 }

@@ -9,11 +9,11 @@
  *
  *   doors    dev ioctl command_* sysctl main
  *                                    turn system calls into verbs
- *   verbs    send recv               one use of a mailbox, from start to end
+ *   verbs    send recv call          one use of a mailbox, from start to end
  *   people   registry owner rights ends
  *                                    who can find it, has it, may use it
  *   thing    mailbox ns              its life and attributes, its namespace
- *   matter   policy gate share wait queue msg files
+ *   matter   policy gate share request wait queue msg files
  *                                    what moves through it, who waits
  *   ground   account participant process clock.h mbox.h limits.h compat.h
  *
@@ -57,7 +57,8 @@
  * A sender is joined in one of two ways: in mailbox->senders while there is no
  * room, and then, if it is synchronous, in mailbox->offers and by msg->sender
  * while its message is queued. A rendezvous is the second way without the first:
- * its queue holds what waiting senders offer.
+ * its queue holds what waiting senders offer. A caller (request.h) is joined in the
+ * same ways, and then, while somebody has its request, in neither.
  *
  * Locks, outer to inner
  * ---------------------
@@ -75,7 +76,7 @@
  *                 and, together with ns->lock, the way to GONE and every change
  *                 of mailbox->access. Never two at once. Under it: no
  *                 allocation, no user memory, no wake-up, no last put.
- *   ties_lock     spinlock (participant.c): which mailboxes and permits a
+ *   ties_lock     spinlock (participant.c): which mailboxes, permits and tokens a
  *                 process has. Not with a mailbox->lock.
  *
  * Lookups take no lock: RCU, and refcount_inc_not_zero(). Neither does the
@@ -145,6 +146,7 @@ struct mbox_levels {
 };
 
 struct mbox_waiter;
+struct mbox_request;
 struct mbox;
 
 /**
@@ -158,6 +160,7 @@ struct mbox;
  * @work: what is to be done then; has the reference that @end had
  * @owned: its mailboxes; ties_lock
  * @permits: its permits; ties_lock
+ * @tokens: requests that it is to reply to; ties_lock
  * @all: in the list of participants
  * @pid_node: in the table by @pid
  * @id_node: in the table by @id
@@ -173,6 +176,7 @@ struct mbox_participant {
 	struct work_struct work;
 	struct list_head owned;
 	struct list_head permits;
+	struct list_head tokens;
 	struct list_head all;
 	struct rhash_head pid_node;
 	struct rhash_head id_node;
@@ -280,6 +284,7 @@ struct mbox_files {
  * @sender: the synchronous sender that waits until it is received, or NULL
  * @pool: the mailbox that its memory belongs to, or NULL
  * @deed: the ownership that comes with it, or NULL
+ * @request: that it is (a reference), or NULL
  * @files: that come with it, or NULL; those of a queued one may be taken away
  * @payer: whose account it is charged to (a reference)
  * @from: the process that sent it (a reference)
@@ -291,6 +296,7 @@ struct mbox_files {
  * @gid: its effective group then
  * @refs: of those who look at it, and its owner's
  * @counted: it takes up capacity
+ * @is_reply: it takes up no share, and nothing of a reserve
  * @shared: the sender's mark MBOX_SEND_SHARED
  * @files_lost: there were files, but they have been taken away
  * @nr_files: how many came with it
@@ -313,6 +319,7 @@ struct mbox_msg {
 	struct mbox_waiter *sender;
 	struct mbox *pool;
 	struct mbox_deed *deed;
+	struct mbox_request *request;
 	struct mbox_files *files;
 	struct mbox_account *payer;
 	struct mbox_participant *from;
@@ -324,6 +331,7 @@ struct mbox_msg {
 	kgid_t gid;
 	refcount_t refs;
 	bool counted;
+	bool is_reply;
 	bool shared;
 	bool files_lost;
 	u8 nr_files;
@@ -435,6 +443,7 @@ enum mbox_state {
  * @arrivals: number of the receiver that joined last
  * @senders: seats of senders without room, by priority, then arrival
  * @offers: seats of senders whose message is queued
+ * @held: requests that were received and wait for their reply
  * @filed: the files of queued messages
  * @slots: MBOX_CREATE_RESERVE: the buffers that are free
  * @gate: which processes may use it now
@@ -442,6 +451,7 @@ enum mbox_state {
  * @nr_receivers: how many seats of receivers there are
  * @nr_senders: how many senders wait for room
  * @nr_offers: how many queued messages have a sender that waits
+ * @nr_held: length of @held
  * @sent: messages sent
  * @received: messages handed out
  * @expired: messages dropped at their expiry
@@ -477,6 +487,7 @@ struct mbox {
 	u64 arrivals;
 	struct mbox_levels senders;
 	struct list_head offers;
+	struct list_head held;
 	struct list_head filed;
 	struct list_head slots;
 	struct mbox_gate gate;
@@ -484,6 +495,7 @@ struct mbox {
 	u32 nr_receivers;
 	u32 nr_senders;
 	u32 nr_offers;
+	u32 nr_held;
 	u64 sent;
 	u64 received;
 	u64 expired;

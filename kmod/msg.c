@@ -17,6 +17,7 @@
 #include "files.h"
 #include "msg.h"
 #include "participant.h"
+#include "request.h"
 #include "share.h"
 
 /*
@@ -43,15 +44,12 @@ static struct mbox_cost cost_of(u32 len)
 	return (struct mbox_cost) { .msgs = 1, .bytes = sizeof(struct mbox_msg) + len };
 }
 
-static int charge_quotas(struct mbox *mb, struct mbox_account *payer, u32 len)
+/* Replies are charged to quotas only. 0, -EDQUOT or -ENOSPC. */
+int mbox_msg_charge_reply(struct mbox *mb, struct mbox_account *payer, u32 len)
 {
 	const struct mbox_cost cost = cost_of(len);
-	int err;
+	int err = mbox_account_charge(payer, NULL, &cost);
 
-	/* Whoever created the mailbox has paid for its buffers. */
-	if (mb->kind & MBOX_CREATE_RESERVE)
-		return 0;
-	err = mbox_account_charge(payer, NULL, &cost);
 	if (err)
 		return err;
 	err = mbox_tally_charge_ns(&mb->ns->tally, &cost, mb->ns->user_ns);
@@ -60,14 +58,28 @@ static int charge_quotas(struct mbox *mb, struct mbox_account *payer, u32 len)
 	return err;
 }
 
+void mbox_msg_uncharge_reply(struct mbox *mb, struct mbox_account *payer, u32 len)
+{
+	const struct mbox_cost cost = cost_of(len);
+
+	mbox_account_uncharge(payer, NULL, &cost);
+	mbox_tally_uncharge(&mb->ns->tally, &cost);
+}
+
+/* Whoever created the mailbox may have paid for its buffers. */
+static bool is_paid_for(const struct mbox *mb)
+{
+	return mb->kind & MBOX_CREATE_RESERVE;
+}
+
 /* Before a message is made: 0, -EXFULL, -EDQUOT, -ENOSPC or -ENOMEM. */
 int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, u32 len)
 {
 	int err = mbox_share_charge(mb, payer, len);
 
-	if (err)
+	if (err || is_paid_for(mb))
 		return err;
-	err = charge_quotas(mb, payer, len);
+	err = mbox_msg_charge_reply(mb, payer, len);
 	if (err)
 		mbox_share_uncharge(mb, payer, len);
 	return err;
@@ -75,13 +87,9 @@ int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, u32 len)
 
 void mbox_msg_uncharge(struct mbox *mb, struct mbox_account *payer, u32 len)
 {
-	const struct mbox_cost cost = cost_of(len);
-
 	mbox_share_uncharge(mb, payer, len);
-	if (mb->kind & MBOX_CREATE_RESERVE)
-		return;
-	mbox_account_uncharge(payer, NULL, &cost);
-	mbox_tally_uncharge(&mb->ns->tally, &cost);
+	if (!is_paid_for(mb))
+		mbox_msg_uncharge_reply(mb, payer, len);
 }
 
 /* NULL for the one that a process is called by: it has the same struct pid. */
@@ -99,7 +107,9 @@ void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
 	msg->expiry.expires = KTIME_MAX;
 	msg->sender = NULL;
 	msg->deed = NULL;
+	msg->request = NULL;
 	msg->files = NULL;
+	msg->is_reply = false;
 	msg->shared = false;
 	msg->files_lost = false;
 	msg->nr_files = 0;
@@ -129,7 +139,11 @@ bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg)
 	if (msg->deed)
 		msg->deed->release(msg->deed);
 	mbox_files_put(msg->files);
-	mbox_msg_uncharge(mb, msg->payer, msg->len);
+	mbox_request_put(msg->request);
+	if (msg->is_reply)
+		mbox_msg_uncharge_reply(mb, msg->payer, msg->len);
+	else
+		mbox_msg_uncharge(mb, msg->payer, msg->len);
 	mbox_account_put(msg->payer);
 	mbox_participant_put(msg->from);
 	put_pid(msg->thread);

@@ -7,6 +7,8 @@
 struct mbox_msg *mbox_msg_alloc(u32 size);
 int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, u32 len);
 void mbox_msg_uncharge(struct mbox *mb, struct mbox_account *payer, u32 len);
+int mbox_msg_charge_reply(struct mbox *mb, struct mbox_account *payer, u32 len);
+void mbox_msg_uncharge_reply(struct mbox *mb, struct mbox_account *payer, u32 len);
 void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
 		   struct mbox_account *payer, u32 len);
 struct mbox_msg *mbox_msg_get(struct mbox_msg *msg);

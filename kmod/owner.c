@@ -72,14 +72,6 @@ int mbox_owner_heir(struct mbox_heir *heir)
 			 current_egid());
 }
 
-/* What kill(2) says; LSMs have errors of their own. */
-static int may_signal(struct pid *process)
-{
-	int err = kill_pid(process, 0, 0);
-
-	return !err || err == -ESRCH ? err : -EPERM;
-}
-
 /*
  * A process that did not ask for it pays as whoever runs it: else a mailbox could
  * be put on root's account by running a set-user-ID program. For the same reason
@@ -94,7 +86,7 @@ static int init_other_heir(struct mbox_heir *heir, struct pid *process)
 	if (!task)
 		return -ESRCH;
 	cred = get_task_cred(task);
-	err = may_signal(process);
+	err = mbox_process_may_signal(process);
 	if (!err && rcu_access_pointer(task->real_cred) != cred)
 		err = -EPERM;
 	if (!err)

@@ -199,6 +199,7 @@ static struct mbox_participant *make(struct pid *process)
 	participant->pid = get_pid(process);
 	INIT_LIST_HEAD(&participant->owned);
 	INIT_LIST_HEAD(&participant->permits);
+	INIT_LIST_HEAD(&participant->tokens);
 	INIT_LIST_HEAD(&participant->all);
 	INIT_WORK(&participant->work, process_end);
 	refcount_set(&participant->refs, 1);
@@ -333,7 +334,8 @@ destroy_ends:
 /*
  * There are neither mailboxes nor descriptors left, so no participants but those of
  * processes that live, and those whose work is queued or runs. The former are no
- * longer waited for, after that nothing is queued any more.
+ * longer waited for, after that nothing is queued any more. What they may still have
+ * are tokens that nobody waits for.
  */
 void mbox_participant_exit(void)
 {
@@ -348,8 +350,10 @@ void mbox_participant_exit(void)
 	list_for_each_entry(participant, &left, all)
 		unhook(participant);
 	destroy_workqueue(ends);
-	list_for_each_entry_safe(participant, next, &left, all)
+	list_for_each_entry_safe(participant, next, &left, all) {
+		what_follows(participant);
 		mbox_participant_put(participant);
+	}
 	rcu_barrier();
 	rhashtable_destroy(&pids);
 	rhashtable_destroy(&ids);

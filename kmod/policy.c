@@ -30,6 +30,7 @@
 #include "msg.h"
 #include "policy.h"
 #include "queue.h"
+#include "request.h"
 
 #define READABLE	(EPOLLIN | EPOLLRDNORM)
 #define WRITABLE	(EPOLLOUT | EPOLLWRNORM)
@@ -139,17 +140,73 @@ static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
 	return sender;
 }
 
-/* A synchronous sender whose send fails keeps its message. */
+/*
+ * Requests.
+ */
+
+/*
+ * Somebody has received it, by the pass of that seat. Only the first of the actors is
+ * asked again who takes a token: there is one then.
+ */
+static void hold(struct mbox *mb, struct mbox_request *request, const struct mbox_seat *seat)
+{
+	request->pass = *seat->pass;
+	request->cred = get_cred(seat->pass->actors[0].cred);
+	list_add_tail(&request->held, &mb->held);
+	mb->nr_held++;
+	request->caller->held = true;
+}
+
+static void unhold(struct mbox *mb, struct mbox_request *request)
+{
+	if (list_empty(&request->held))
+		return;
+	list_del_init(&request->held);
+	mb->nr_held--;
+	put_cred(request->cred);
+	request->cred = NULL;
+}
+
+/* The caller gives up, or is told. */
+static void dismiss_request(struct mbox *mb, struct mbox_request *request)
+{
+	request->caller = NULL;
+	unhold(mb, request);
+}
+
+/* Tell the caller, if it still waits. */
+static bool decide(struct mbox *mb, struct mbox_request *request, int result,
+		   struct mbox_wakes *wakes)
+{
+	struct mbox_waiter *caller = request->caller;
+
+	dismiss_request(mb, request);
+	if (!caller || !mbox_wait_claim(caller))
+		return false;
+	mbox_wait_finish(mb, caller, result, wakes);
+	return true;
+}
+
+/* Tell a synchronous sender that its message, which it keeps, was not received. */
+static void fail_sender(struct mbox *mb, struct mbox_waiter *sender, int reason,
+			struct mbox_wakes *wakes)
+{
+	if (sender->request)
+		decide(mb, sender->request, reason, wakes);
+	else if (mbox_wait_claim(sender))
+		mbox_wait_finish(mb, sender, reason, wakes);
+}
+
 static void drop(struct mbox *mb, struct mbox_msg *msg, int reason,
 		 struct mbox_wakes *wakes)
 {
 	struct mbox_waiter *sender = unqueue(mb, msg);
 
 	wakes->poll |= WRITABLE;
-	if (!sender)
+	if (sender)
+		fail_sender(mb, sender, reason, wakes);
+	else
 		list_add(&msg->node, &wakes->dropped);
-	else if (mbox_wait_claim(sender))
-		mbox_wait_finish(mb, sender, reason, wakes);
 }
 
 /* What a sender still waits for it takes back: that was never sent. */
@@ -184,10 +241,10 @@ static struct mbox_msg *find(struct mbox *mb, const struct mbox_waiter *receiver
  * receiver has it: the sender that waits for that is released. False if the
  * message stays, for the receiver looked only or its buffer is too small.
  */
-static bool give(struct mbox *mb, struct mbox_waiter *receiver, struct mbox_msg *msg,
+static bool give(struct mbox *mb, struct mbox_seat *seat, struct mbox_msg *msg,
 		 struct mbox_wakes *wakes)
 {
-	struct mbox_waiter *sender;
+	struct mbox_waiter *receiver = seat->waiter, *sender;
 
 	if (msg->len > receiver->room || (msg->files && msg->nr_files > receiver->files_room)) {
 		receiver->room = msg->len;
@@ -204,7 +261,10 @@ static bool give(struct mbox *mb, struct mbox_waiter *receiver, struct mbox_msg 
 	if (msg->deed)
 		msg->deed->valid = mbox_deed_holds(msg->deed);
 	sender = unqueue(mb, msg);
-	if (sender && mbox_wait_claim(sender)) {
+	if (msg->request) {
+		mb->sent++;
+		hold(mb, msg->request, seat);
+	} else if (sender && mbox_wait_claim(sender)) {
 		mb->sent++;
 		sender->peer = get_pid(receiver->who->pid);
 		mbox_clock_merge(&msg->from->clock, receiver->stamp);
@@ -232,7 +292,7 @@ static void offer(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wake
 	}
 	while ((seat = next_receiver(mb, msg))) {
 		unseat_receiver(mb, seat);
-		if (mbox_wait_claim(seat->waiter) && give(mb, seat->waiter, msg, wakes))
+		if (mbox_wait_claim(seat->waiter) && give(mb, seat, msg, wakes))
 			return;
 	}
 }
@@ -253,6 +313,8 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 	msg->time = ktime_get();
 	msg->realtime = ktime_get_real();
 	sender->stamp = msg->stamp;
+	if (sender->request)
+		sender->request->caller = sender;
 	if (sender->sync) {
 		msg->sender = sender;
 		list_add_tail(&sender->seat.node, &mb->offers);
@@ -392,6 +454,22 @@ void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg)
 		mbox_msg_free(msg);
 }
 
+/* Its caller waits for it to be received, again; false if it has given up. */
+static bool take_back(struct mbox *mb, struct mbox_msg *msg)
+{
+	struct mbox_waiter *caller = msg->request->caller;
+
+	mb->sent--;
+	unhold(mb, msg->request);
+	if (!caller)
+		return false;
+	caller->held = false;
+	msg->sender = caller;
+	list_add_tail(&caller->seat.node, &mb->offers);
+	mb->nr_offers++;
+	return true;
+}
+
 /*
  * Return a message that its receiver could not take to its place, over capacity
  * if need be, for the next one. It is an accepted message from now on, also at a
@@ -403,9 +481,9 @@ void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
 	bool live;
 
 	begin(mb, &wakes);
-	live = !mbox_is_gone(mb);
+	mb->received--;
+	live = !mbox_is_gone(mb) && (!msg->request || take_back(mb, msg));
 	if (live) {
-		mb->received--;
 		if (msg->files && mbox_is_orphan(mb))
 			strip(msg, &wakes);
 		enqueue(mb, msg, mbox_queue_put_back);
@@ -419,6 +497,15 @@ void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
 		mbox_policy_discard(mb, msg);
 }
 
+/* A caller that only has to wait for its reply. */
+static bool is_underway(const struct mbox *mb, const struct mbox_waiter *waiter)
+{
+	if (!waiter->request)
+		return false;
+	return waiter->held ||
+	       (waiter->msg->sender == waiter && !mbox_is_rendezvous(mb));
+}
+
 /* Out of where it waits, unless it is too late. */
 static bool cancel(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		   struct mbox_wakes *wakes)
@@ -430,6 +517,10 @@ static bool cancel(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		unseat_receiver(mb, &waiter->seat);
 		return true;
 	}
+	if (waiter->request)
+		dismiss_request(mb, waiter->request);
+	if (waiter->held)
+		return true;
 	if (waiter->msg && waiter->msg->sender == waiter)
 		unqueue(mb, waiter->msg);
 	else
@@ -449,7 +540,8 @@ static int finish(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 	int err;
 
 	waits = !waiter->done &&
-		!(patience->nonblock && cancel(mb, waiter, sending, wakes));
+		!(patience->nonblock && !is_underway(mb, waiter) &&
+		  cancel(mb, waiter, sending, wakes));
 	err = waiter->done ? waiter->result : -EAGAIN;
 	end(mb, wakes);
 	if (!waits)
@@ -463,6 +555,8 @@ static int finish(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		err = waiter->result;
 	else if (mbox_is_gone(mb))
 		err = -EIDRM;
+	else if (waiter->held && err == -ERESTARTSYS)
+		err = -EINTR;
 	end(mb, wakes);
 	return err;
 }
@@ -561,7 +655,7 @@ static bool serve_or_seat(struct mbox *mb, struct mbox_seat *seat,
 		if (mbox_is_rendezvous(mb))
 			wakes->poll |= WRITABLE;
 	} else if (mbox_wait_claim(receiver)) {
-		give(mb, receiver, msg, wakes);
+		give(mb, seat, msg, wakes);
 	}
 	settle(mb, wakes);
 	return READ_ONCE(receiver->claimed);
@@ -676,6 +770,43 @@ int mbox_policy_choose(struct mbox **mbs, struct mbox_seat *seats, unsigned int 
 	return ret < 0 ? ret : receiver->result;
 }
 
+bool mbox_policy_is_undecided(struct mbox_request *request)
+{
+	bool undecided;
+
+	spin_lock(&request->mb->lock);
+	undecided = request->caller;
+	spin_unlock(&request->mb->lock);
+	return undecided;
+}
+
+/* The request will get no reply. Whether its caller was told so by this. */
+bool mbox_policy_fail(struct mbox_request *request, int reason)
+{
+	struct mbox_wakes wakes;
+	bool told;
+
+	begin(request->mb, &wakes);
+	told = decide(request->mb, request, reason, &wakes);
+	end(request->mb, &wakes);
+	return told;
+}
+
+/* 0, and the reply is the caller's; -ECANCELED if that has gone. */
+int mbox_policy_answer(struct mbox_request *request, struct mbox_msg *reply)
+{
+	struct mbox_wakes wakes;
+	bool told;
+
+	reply->stamp = mbox_clock_tick(&reply->from->clock);
+	begin(request->mb, &wakes);
+	if (request->caller)
+		request->reply = reply;
+	told = decide(request->mb, request, 0, &wakes);
+	end(request->mb, &wakes);
+	return told ? 0 : -ECANCELED;
+}
+
 static bool expire_one(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	struct mbox_msg *msg = mbox_queue_expiring(&mb->queue);
@@ -769,6 +900,16 @@ static void revoke_senders(struct mbox *mb, struct mbox_wakes *wakes)
 	dismiss_senders(mb, -EKEYREVOKED, seat_holds, wakes);
 }
 
+/* Whoever has a request and loses the right that it received it by. */
+static void revoke_held(struct mbox *mb, struct mbox_wakes *wakes)
+{
+	struct mbox_request *request, *next;
+
+	list_for_each_entry_safe(request, next, &mb->held, held)
+		if (!READ_ONCE(request->passed_on) && !mbox_pass_holds(mb, &request->pass))
+			decide(mb, request, -EKEYREJECTED, wakes);
+}
+
 /**
  * mbox_policy_change() - change who may do what
  * @mb: the mailbox, LIVE
@@ -791,6 +932,7 @@ void mbox_policy_change(struct mbox *mb, void (*change)(struct mbox *mb, void *a
 	dismiss_receivers(mb, -EKEYREVOKED, &wakes);
 	mbox_gate_let_in(mb, &wakes);
 	revoke_senders(mb, &wakes);
+	revoke_held(mb, &wakes);
 	settle(mb, &wakes);
 	end(mb, &wakes);
 }
@@ -832,10 +974,11 @@ void mbox_policy_strip(struct mbox *mb)
 	} while (i == MBOX_WAKE_BATCH);
 }
 
-/* The next sender or message to be dismissed. */
+/* The next sender, message or request to be dismissed. */
 static bool dismiss_one(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	struct mbox_waiter *sender = first_sender(mb);
+	struct mbox_request *request;
 	struct mbox_msg *msg;
 
 	if (sender) {
@@ -845,9 +988,14 @@ static bool dismiss_one(struct mbox *mb, struct mbox_wakes *wakes)
 		return true;
 	}
 	msg = mbox_queue_first(&mb->queue);
-	if (msg)
+	if (msg) {
 		drop(mb, msg, -EIDRM, wakes);
-	return msg;
+		return true;
+	}
+	request = list_first_entry_or_null(&mb->held, struct mbox_request, held);
+	if (request)
+		decide(mb, request, -EIDRM, wakes);
+	return request;
 }
 
 /*

@@ -17,6 +17,9 @@ int mbox_policy_choose(struct mbox **mbs, struct mbox_seat *seats, unsigned int 
 
 void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg);
 void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg);
+bool mbox_policy_is_undecided(struct mbox_request *request);
+bool mbox_policy_fail(struct mbox_request *request, int reason);
+int mbox_policy_answer(struct mbox_request *request, struct mbox_msg *reply);
 void mbox_policy_expire(struct mbox *mb);
 void mbox_policy_strip(struct mbox *mb);
 void mbox_policy_change(struct mbox *mb, void (*change)(struct mbox *mb, void *arg),

@@ -63,3 +63,11 @@ pid_t mbox_process_nr(struct pid *process)
 {
 	return mbox_process_alive(process) ? pid_vnr(process) : 0;
 }
+
+/* What kill(2) says to the caller: 0, -ESRCH or -EPERM. LSMs have errors of their own. */
+int mbox_process_may_signal(struct pid *process)
+{
+	int err = kill_pid(process, 0, 0);
+
+	return !err || err == -ESRCH ? err : -EPERM;
+}

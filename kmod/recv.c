@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "call.h"
 #include "clock.h"
 #include "gate.h"
 #include "policy.h"
@@ -151,10 +152,21 @@ struct mbox_msg *mbox_recv_choose(struct mbox **mbs, struct mbox_pass *passes,
 	return err ? ERR_PTR(err) : receiver.msg;
 }
 
+/* To whoever has received it; one who does not reply discards it. */
+static void assign(struct mbox_request *request, const struct mbox_wish *wish)
+{
+	if (wish->flags & MBOX_RECV_TOKEN)
+		mbox_call_take(request, wish->who);
+	else
+		mbox_policy_fail(request, -ECANCELED);
+}
+
 /* What was looked at stays where it is, what was not delivered goes back. */
 void mbox_recv_end(struct mbox *mb, struct mbox_msg *msg,
 		   const struct mbox_wish *wish, bool delivered)
 {
+	if (delivered && msg->request && !(wish->flags & MBOX_RECV_PEEK))
+		assign(msg->request, wish);
 	if (delivered || wish->flags & MBOX_RECV_PEEK)
 		mbox_policy_discard(mb, msg);
 	else

@@ -6,7 +6,7 @@
 
 /**
  * struct mbox_wish - which message, and what came of it
- * @flags: MBOX_RECV_PEEK, MBOX_RECV_LEAST, MBOX_RECV_MATCH
+ * @flags: MBOX_RECV_PEEK, MBOX_RECV_LEAST, MBOX_RECV_MATCH, MBOX_RECV_TOKEN
  * @key: with MBOX_RECV_MATCH
  * @nth: with MBOX_RECV_PEEK, how many to pass over
  * @room: length of the longest message that is wanted; after -EMSGSIZE the

@@ -13,6 +13,7 @@
 #include "gate.h"
 #include "msg.h"
 #include "policy.h"
+#include "request.h"
 #include "rights.h"
 #include "send.h"
 
@@ -84,6 +85,8 @@ static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
 	msg->nr_files = posting->files ? posting->files->nr : 0;
 	msg->files = posting->files;
 	posting->files = NULL;
+	if (posting->request)
+		msg->request = mbox_request_get(posting->request);
 	return msg;
 }
 
@@ -96,14 +99,15 @@ static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync,
 	msg->key = mb->kind & MBOX_CREATE_BY_SENDER ? msg->from->id : msg->tag;
 	do {
 		sender = (struct mbox_waiter) {
-			.sync = sync || mbox_is_rendezvous(mb),
+			.sync = sync || posting->request || mbox_is_rendezvous(mb),
+			.request = posting->request,
 			.prio = msg->prio,
 			.msg = msg,
 		};
 		mbox_wait_init(&sender, &posting->pass);
 		err = mbox_policy_send(mb, &sender, &posting->patience);
 	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, &posting->pass) > 0);
-	if (err)
+	if (err && !sender.held)
 		mbox_policy_discard(mb, msg);
 	receipt->stamp = sender.stamp;
 	receipt->receiver = pid_vnr(sender.peer);

@@ -16,6 +16,7 @@
  * @deed: an ownership that goes with the message, or NULL; the caller's until
  *	there is a message, then NULL
  * @files: likewise, files
+ * @request: that the message is, or NULL; held by the caller
  */
 struct mbox_posting {
 	struct mbox_pass pass;
@@ -25,6 +26,7 @@ struct mbox_posting {
 	struct mbox_patience patience;
 	struct mbox_deed *deed;
 	struct mbox_files *files;
+	struct mbox_request *request;
 };
 
 /**

@@ -77,6 +77,7 @@ struct mbox_seat {
  * @seat: where, unless it chooses among several mailboxes
  * @claimed: by mbox_wait_claim()
  * @sync: a sender that is done when a receiver has its message; immutable
+ * @request: of a caller: what it waits for the reply to; immutable
  * @peek: a receiver that leaves the message where it is; immutable
  * @least: a receiver that takes the least priority first; immutable
  * @picky: a receiver that takes messages of @key only; immutable
@@ -88,6 +89,8 @@ struct mbox_seat {
  * @files_room: likewise, the most files
  * @msg: what a sender brings, or is given to fill; what a receiver was given
  * @mb: the mailbox that served it
+ * @held: of a caller: somebody has its request, so @msg is no longer its own;
+ *	lock of @request->mb
  * @peer: of a synchronous sender: the process that received (a reference)
  * @stamp: Lamport's, of the sending, or of the receipt
  * @result: 0 or an error
@@ -101,6 +104,7 @@ struct mbox_waiter {
 	struct mbox_seat seat;
 	bool claimed;
 	bool sync;
+	struct mbox_request *request;
 	bool peek;
 	bool least;
 	bool picky;
@@ -111,6 +115,7 @@ struct mbox_waiter {
 	u32 files_room;
 	struct mbox_msg *msg;
 	struct mbox *mb;
+	bool held;
 	struct pid *peer;
 	u64 stamp;
 	int result;

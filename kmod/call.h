@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MBOX_CALL_H
+#define MBOX_CALL_H
+
+#include "request.h"
+
+struct mbox_request *mbox_call_begin(struct mbox *mb, struct mbox_account *payer,
+				     const struct mbox_call *call);
+void mbox_call_take(struct mbox_request *request, struct mbox_participant *self);
+int mbox_call_reply(struct mbox_participant *self, struct mbox_account *payer,
+		    const struct mbox_reply *reply);
+int mbox_call_ask(struct mbox_participant *self, u64 token);
+int mbox_call_pass(struct mbox_participant *self, u64 token, struct mbox_participant *to);
+void mbox_call_abandon(struct mbox_request *request);
+
+int mbox_call_init(void);
+void mbox_call_exit(void);
+
+#endif /* MBOX_CALL_H */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * request.h - a request, from the call that sends it to the reply or to what comes
+ * instead.
+ *
+ *   queued ----received----> held ----reply, failure--> decided
+ *     |  <----put back------   |
+ *     +----caller gives up, mailbox gone, right lost--> decided
+ *
+ * While it is queued its caller is a synchronous sender like others; the receipt,
+ * which releases those, leaves it waiting. The fate of a request is decided once,
+ * under the lock of its mailbox, by whoever finds a caller there. Apart from that,
+ * whoever received it may have its token, which is used once: whoever takes the
+ * holder's id out of it, for a reply or to hand it on, and nobody else.
+ */
+#ifndef MBOX_REQUEST_H
+#define MBOX_REQUEST_H
+
+#include <linux/cred.h>
+
+#include "wait.h"
+
+/**
+ * struct mbox_request - a request
+ * @token: its number for users; immutable
+ * @mb: where it was sent to (a reference); immutable
+ * @payer: whose account it is charged to (a reference); immutable
+ * @room: the longest reply that its caller takes; immutable
+ * @files_room: the most files; immutable
+ * @caller: the waiter of its caller, once the mailbox has it and until it is
+ *	decided, else NULL; mailbox->lock
+ * @reply: what the caller was given; the caller's then
+ * @held: in mailbox->held, while it is held and not decided; mailbox->lock
+ * @pass: by what its receiver received it; mailbox->lock
+ * @cred: of the receiver (a reference), while it is in mailbox->held, or NULL
+ * @passed_on: whoever has the token did not receive it; set once
+ * @holder: participant id of the process that has the token, or 0
+ * @tie: in holder->tokens, with a reference
+ * @node: in the table of requests
+ * @refs: of the caller, the message, the token
+ * @rcu: lookups may still look at @refs after the last put
+ * @release: what to do after that
+ */
+struct mbox_request {
+	u64 token;
+	struct mbox *mb;
+	struct mbox_account *payer;
+	size_t room;
+	u32 files_room;
+	struct mbox_waiter *caller;
+	struct mbox_msg *reply;
+	struct list_head held;
+	struct mbox_pass pass;
+	const struct cred *cred;
+	bool passed_on;
+	atomic64_t holder;
+	struct list_head tie;
+	struct rhash_head node;
+	refcount_t refs;
+	struct rcu_head rcu;
+	void (*release)(struct mbox_request *request);
+};
+
+static inline struct mbox_request *mbox_request_get(struct mbox_request *request)
+{
+	refcount_inc(&request->refs);
+	return request;
+}
+
+static inline void mbox_request_put(struct mbox_request *request)
+{
+	if (request && refcount_dec_and_test(&request->refs))
+		request->release(request);
+}
+
+#endif /* MBOX_REQUEST_H */
