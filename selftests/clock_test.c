@@ -1976,7 +1976,7 @@ TEST_F(left, is_waited_for_until_it_is_ones_turn)
 	how.flags &= ~MBOX_RECV_NONBLOCK;
 	how.flags |= MBOX_RECV_TIMEOUT;
 	how.deadline = now() + 10 * MSEC;
-	EXPECT_EQ(ETIMEDOUT, receive_as(self->fd, how, &letter));
+	ASSERT_EQ(ETIMEDOUT, receive_as(self->fd, how, &letter));
 	how.flags &= ~MBOX_RECV_TIMEOUT;
 	begin_recv(self->seeker, how);
 	wait_for_receivers(self->fd, how.id, 2);
