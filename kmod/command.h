@@ -11,6 +11,7 @@
 
 #include "dev.h"
 #include "mbox.h"
+#include "participant.h"
 #include "send.h"
 
 /* What the caller gave, in a structure as long as ours; each begins with its flags. */
@@ -56,8 +57,8 @@ struct mbox *mbox_command_target(const struct mbox_command *command, u64 id);
 
 int mbox_command_check_send(const struct mbox_command *command, const struct mbox_send *send);
 struct mbox *mbox_command_send_target(const struct mbox_command *command,
-				      const struct mbox_send *send,
-				      struct mbox_participant *self);
+				      const struct mbox_send *send);
+struct mbox *mbox_command_inbox(enum mbox_address how, u64 address);
 int mbox_command_send_to(const struct mbox_command *command, struct mbox *mb,
 			 const struct mbox_send *send, struct mbox_posting *posting,
 			 struct mbox_receipt *receipt);

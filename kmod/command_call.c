@@ -134,7 +134,7 @@ int mbox_command_call(const struct mbox_command *command, union mbox_argument *a
 	self = mbox_dev_self(command->mf);
 	if (IS_ERR(self))
 		return PTR_ERR(self);
-	mb = mbox_command_send_target(command, &send, self);
+	mb = mbox_command_send_target(command, &send);
 	err = PTR_ERR_OR_ZERO(mb);
 	if (!err) {
 		err = call_to(command, &arg->call, mb, self);

@@ -4,6 +4,7 @@
  * info, create, open, delete, stat, usage.
  */
 
+#include <linux/bitops.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/err.h>
@@ -14,6 +15,7 @@
 
 #include "command.h"
 #include "dev.h"
+#include "direct.h"
 #include "limits.h"
 #include "mailbox.h"
 #include "ns.h"
@@ -28,7 +30,8 @@ int mbox_command_info(const struct mbox_command *command, union mbox_argument *a
 
 	if (info->flags)
 		return -EINVAL;
-	info->features = MBOX_FEATURE_BASE | MBOX_FEATURE_MODEL | MBOX_FEATURE_RIGHTS;
+	info->features = MBOX_FEATURE_BASE | MBOX_FEATURE_MODEL | MBOX_FEATURE_RIGHTS |
+			 MBOX_FEATURE_CONVERSATION;
 	info->limit_msgs = READ_ONCE(mbox_limits.max_msgs);
 	info->limit_size = READ_ONCE(mbox_limits.max_size);
 	info->limit_bytes = READ_ONCE(mbox_limits.max_bytes);
@@ -83,7 +86,10 @@ static bool valid_capacity(const struct mbox_create *create)
 #define CREATE_FLAGS	(MBOX_CREATE_BIND | MBOX_CREATE_FIXED | MBOX_CREATE_RESERVE | \
 			 MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER |		     \
 			 MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR |		     \
-			 MBOX_CREATE_PROCESS | MBOX_CREATE_FILES)
+			 MBOX_CREATE_PROCESS | MBOX_CREATE_FILES | MBOX_CREATE_INBOX)
+
+/* What an inbox can be besides. */
+#define INBOX_FLAGS	(MBOX_CREATE_INBOX | MBOX_CREATE_BIND | MBOX_CREATE_FIXED)
 
 static bool has_both(u64 flags, u64 pair)
 {
@@ -92,15 +98,16 @@ static bool has_both(u64 flags, u64 pair)
 
 static bool valid_mode(const struct mbox_create *create)
 {
-	u32 bits = create->flags & MBOX_CREATE_PROCESS ? 0222 : 0666;
+	u32 bits = create->flags & (MBOX_CREATE_PROCESS | MBOX_CREATE_INBOX) ? 0222 : 0666;
 
 	return !(create->mode & ~bits);
 }
 
 static bool valid_share(const struct mbox_create *create)
 {
-	return create->share <= 100 &&
-	       !(create->share && is_rendezvous(create->max_msgs, create->max_bytes));
+	if (create->flags & MBOX_CREATE_INBOX || is_rendezvous(create->max_msgs, create->max_bytes))
+		return !create->share;
+	return create->share <= 100;
 }
 
 static int check_create(const struct mbox_create *create)
@@ -108,6 +115,8 @@ static int check_create(const struct mbox_create *create)
 	u64 flags = create->flags;
 
 	if (flags & ~CREATE_FLAGS)
+		return -EINVAL;
+	if (flags & MBOX_CREATE_INBOX && flags & ~INBOX_FLAGS)
 		return -EINVAL;
 	if (has_both(flags, MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER) ||
 	    has_both(flags, MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR))
@@ -200,20 +209,56 @@ static int conclude_open(const struct mbox_command *command, struct mbox_open *o
 	return err ?: mbox_dev_bind(command->mf, mb);
 }
 
+#define OPEN_FLAGS	(MBOX_OPEN_UID | MBOX_OPEN_INBOX | MBOX_OPEN_PIDFD | MBOX_OPEN_PARTICIPANT)
+
+static bool valid_open(const struct mbox_open *open)
+{
+	u64 address = open->flags & (MBOX_OPEN_PIDFD | MBOX_OPEN_PARTICIPANT);
+
+	if (open->flags & ~OPEN_FLAGS || open->reserved || !valid_name(open->name))
+		return false;
+	if (open->flags & MBOX_OPEN_INBOX)
+		return !open->name[0] && hweight64(address) <= 1;
+	return !address && !open->name[0] != !open->id;
+}
+
+static struct mbox *own_inbox(const struct mbox_command *command)
+{
+	struct mbox_participant *self = mbox_dev_self(command->mf);
+	struct mbox *mb;
+
+	if (IS_ERR(self))
+		return ERR_CAST(self);
+	mb = mbox_direct_inbox(self);
+	mbox_participant_put(self);
+	return mb;
+}
+
+/* The mailbox, to be put. */
+static struct mbox *open_target(const struct mbox_command *command,
+				const struct mbox_open *open)
+{
+	if (!(open->flags & MBOX_OPEN_INBOX))
+		return open->id ? mbox_registry_get(open->id) :
+				  mbox_registry_get_named(open->name);
+	if (open->flags & MBOX_OPEN_PIDFD)
+		return mbox_command_inbox(MBOX_BY_PIDFD, open->id);
+	if (open->flags & MBOX_OPEN_PARTICIPANT)
+		return mbox_command_inbox(MBOX_BY_ID, open->id);
+	return open->id ? mbox_command_inbox(MBOX_BY_PID, open->id) : own_inbox(command);
+}
+
 int mbox_command_open(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_open *open = &arg->open;
 	struct mbox *mb;
 	int err;
 
-	if (open->flags & ~MBOX_OPEN_UID || open->reserved || !valid_name(open->name))
-		return -EINVAL;
-	if (!open->name[0] == !open->id)
+	if (!valid_open(open))
 		return -EINVAL;
 	if (mbox_dev_bound(command->mf))
 		return -EISCONN;
-	mb = open->id ? mbox_registry_get(open->id) :
-			mbox_registry_get_named(open->name);
+	mb = open_target(command, open);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 	err = conclude_open(command, open, mb);

@@ -4,6 +4,7 @@
  * which tells what they are stamped by.
  */
 
+#include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/nospec.h>
 #include <linux/pid.h>
@@ -16,6 +17,7 @@
 #include "clock.h"
 #include "command.h"
 #include "dev.h"
+#include "direct.h"
 #include "files.h"
 #include "mailbox.h"
 #include "msg.h"
@@ -40,9 +42,12 @@ static struct mbox_patience patience_of(const struct mbox_command *command, bool
 	return patience;
 }
 
+/* That it goes to a process: one of three. */
+#define PROCESS_FLAGS	(MBOX_SEND_PID | MBOX_SEND_PIDFD | MBOX_SEND_PARTICIPANT)
+
 #define SEND_FLAGS	(MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT | \
 			 MBOX_SEND_SYNC | MBOX_SEND_EXPIRES | MBOX_SEND_OFFER | \
-			 MBOX_SEND_STAMP | MBOX_SEND_SHARED)
+			 MBOX_SEND_STAMP | MBOX_SEND_SHARED | PROCESS_FLAGS)
 
 int mbox_command_check_send(const struct mbox_command *command, const struct mbox_send *send)
 {
@@ -52,15 +57,38 @@ int mbox_command_check_send(const struct mbox_command *command, const struct mbo
 		return -EINVAL;
 	if (send->flags & MBOX_SEND_OFFER && !send->offer)
 		return -EINVAL;
+	if (hweight64(send->flags & PROCESS_FLAGS) > 1)
+		return -EINVAL;
 	return command->file->f_mode & FMODE_WRITE ? 0 : -EBADF;
+}
+
+static enum mbox_address send_address(u64 flags)
+{
+	if (flags & MBOX_SEND_PIDFD)
+		return MBOX_BY_PIDFD;
+	return flags & MBOX_SEND_PARTICIPANT ? MBOX_BY_ID : MBOX_BY_PID;
 }
 
 /* Where it is to go, to be put. */
 struct mbox *mbox_command_send_target(const struct mbox_command *command,
-				      const struct mbox_send *send,
-				      struct mbox_participant *self)
+				      const struct mbox_send *send)
 {
-	return mbox_command_target(command, send->id);
+	if (!(send->flags & PROCESS_FLAGS))
+		return mbox_command_target(command, send->id);
+	return mbox_command_inbox(send_address(send->flags), send->id);
+}
+
+/* The inbox of a process, to be put. */
+struct mbox *mbox_command_inbox(enum mbox_address how, u64 address)
+{
+	struct mbox_participant *whose = mbox_participant_resolve(how, address);
+	struct mbox *mb;
+
+	if (IS_ERR(whose))
+		return ERR_CAST(whose);
+	mb = mbox_is_dead(whose) ? ERR_PTR(-ESRCH) : mbox_direct_inbox(whose);
+	mbox_participant_put(whose);
+	return mb;
 }
 
 /* The message is delivered: that this cannot be told would be no use to know. */
@@ -163,7 +191,7 @@ int mbox_command_send_to(const struct mbox_command *command, struct mbox *mb,
 static int send_as(const struct mbox_command *command, struct mbox_send *send,
 		   struct mbox_participant *self)
 {
-	struct mbox *mb = mbox_command_send_target(command, send, self);
+	struct mbox *mb = mbox_command_send_target(command, send);
 	struct mbox_posting posting = { .from = self };
 	struct mbox_receipt receipt;
 	int err;
@@ -198,7 +226,8 @@ int mbox_command_send(const struct mbox_command *command, union mbox_argument *a
 			 MBOX_RECV_PEEK | MBOX_RECV_LEAST | MBOX_RECV_MATCH |	       \
 			 MBOX_RECV_CHOICE | MBOX_RECV_ACCEPT |		       \
 			 MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT |	       \
-			 MBOX_RECV_FILES | MBOX_RECV_TOKEN | MBOX_RECV_REPLY)
+			 MBOX_RECV_FILES | MBOX_RECV_TOKEN | MBOX_RECV_REPLY | \
+			 MBOX_RECV_DIRECT)
 
 /* What one that looks only does not do. */
 #define TAKING_FLAGS	(MBOX_RECV_ACCEPT | MBOX_RECV_FILES | MBOX_RECV_TOKEN | MBOX_RECV_REPLY)
@@ -231,6 +260,8 @@ static bool valid_recv(const struct mbox_recv *recv)
 	if (recv->nth && !(flags & MBOX_RECV_PEEK))
 		return false;
 	if (recv->nth && flags & (MBOX_RECV_LEAST | MBOX_RECV_MATCH))
+		return false;
+	if (flags & MBOX_RECV_DIRECT && (recv->id || flags & MBOX_RECV_CHOICE))
 		return false;
 	if (!(flags & MBOX_RECV_CHOICE))
 		return true;
@@ -405,24 +436,48 @@ static int receive_left(const struct mbox_command *command, struct mbox_recv *re
 	return err == -EAGAIN ? -ESRCH : err;
 }
 
+/* From one that has a link with the receiver from now on, and is missed when it ends. */
+static int receive_linked(const struct mbox_command *command, struct mbox_recv *recv,
+			  struct mbox *mb, struct mbox_wish *wish, struct mbox_pass *pass,
+			  const struct mbox_patience *patience,
+			  struct mbox_participant *sender)
+{
+	struct mbox_account *payer = mbox_dev_payer(command->mf);
+	int err;
+
+	if (IS_ERR(payer))
+		return PTR_ERR(payer);
+	wish->link = mbox_direct_link(sender, wish->who, payer);
+	mbox_account_put(payer);
+	if (IS_ERR(wish->link))
+		return PTR_ERR(wish->link);
+	err = conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
+	mbox_link_put(wish->link);
+	return err;
+}
+
 static int receive_from(const struct mbox_command *command, struct mbox_recv *recv,
 			struct mbox *mb, struct mbox_wish *wish, struct mbox_pass *pass,
 			const struct mbox_patience *patience)
 {
 	struct mbox_participant *sender;
-	bool dead = true;
+	int err;
 
 	sender = mbox_participant_resolve(address_of(recv->flags), recv->match);
-	if (!IS_ERR(sender)) {
-		wish->key = sender->id;
-		dead = mbox_is_dead(sender);
-		mbox_participant_put(sender);
-	} else if (sender != ERR_PTR(-ESRCH) || !(recv->flags & MBOX_RECV_PARTICIPANT)) {
-		return PTR_ERR(sender);
-	}
-	if (dead)
+	if (sender == ERR_PTR(-ESRCH) && recv->flags & MBOX_RECV_PARTICIPANT)
 		return receive_left(command, recv, mb, wish, pass);
-	return conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
+	if (IS_ERR(sender))
+		return PTR_ERR(sender);
+	wish->key = sender->id;
+	if (mbox_is_dead(sender))
+		err = receive_left(command, recv, mb, wish, pass);
+	else if (mbox_is_inbox(mb))
+		err = receive_linked(command, recv, mb, wish, pass, patience, sender);
+	else
+		err = conclude_recv(command, recv, mb,
+				    mbox_recv_claim(mb, wish, pass, patience), wish);
+	mbox_participant_put(sender);
+	return err;
 }
 
 static int receive(const struct mbox_command *command, struct mbox_recv *recv, struct mbox *mb,
@@ -548,7 +603,10 @@ static int receive_as(const struct mbox_command *command, struct mbox_recv *recv
 
 	if (recv->flags & MBOX_RECV_CHOICE)
 		return choose(command, recv, wish, patience);
-	mb = mbox_command_target(command, recv->id);
+	if (recv->flags & MBOX_RECV_DIRECT)
+		mb = mbox_direct_inbox(wish->who);
+	else
+		mb = mbox_command_target(command, recv->id);
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
 	err = receive(command, recv, mb, wish, patience);

@@ -13,6 +13,7 @@
 #include <linux/uio.h>
 
 #include "dev.h"
+#include "direct.h"
 #include "ioctl.h"
 #include "mailbox.h"
 #include "participant.h"
@@ -189,12 +190,32 @@ static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return err ?: len;
 }
 
+/* There may be room for one process and not for another one. */
+static __poll_t poll_inbox(struct mbox *mb, struct file *file, poll_table *wait)
+{
+	struct mbox_participant *self = mbox_dev_self(file->private_data);
+	struct mbox_link *link;
+	__poll_t events;
+
+	if (IS_ERR(self))
+		return EPOLLERR;
+	link = mbox_direct_find_link(mb, self);
+	events = mbox_mailbox_poll(mb, link ? mbox_link_lane(link, self) : NULL, file, wait);
+	mbox_link_put(link);
+	mbox_participant_put(self);
+	return events;
+}
+
 /* Bind first: a descriptor that is polled unbound has nothing to wait for. */
 static __poll_t dev_poll(struct file *file, poll_table *wait)
 {
 	struct mbox *mb = mbox_dev_bound(file->private_data);
 
-	return mb ? mbox_mailbox_poll(mb, file, wait) : EPOLLERR;
+	if (!mb)
+		return EPOLLERR;
+	if (mbox_is_inbox(mb))
+		return poll_inbox(mb, file, wait);
+	return mbox_mailbox_poll(mb, NULL, file, wait);
 }
 
 static const struct file_operations dev_fops = {

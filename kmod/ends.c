@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 
 #include "call.h"
+#include "direct.h"
 #include "ends.h"
 #include "mailbox.h"
 #include "owner.h"
@@ -31,9 +32,17 @@ static void *hold_token(struct list_head *tie)
 	return list_entry(tie, struct mbox_request, tie);
 }
 
+/* Whoever ends it keeps it until it is out of this list. */
+static void *hold_link(struct list_head *tie)
+{
+	list_del_init(tie);
+	return mbox_link_get(list_entry(tie, struct mbox_link_end, tie)->link);
+}
+
 void mbox_ends_process(struct mbox_participant *participant)
 {
 	struct mbox_request *request;
+	struct mbox_link *link;
 	struct mbox *mb;
 
 	while ((request = mbox_participant_first(&participant->tokens, hold_token))) {
@@ -43,6 +52,11 @@ void mbox_ends_process(struct mbox_participant *participant)
 	while ((mb = mbox_participant_first(&participant->owned, hold_owned))) {
 		mbox_owner_ended(mb, participant);
 		mbox_mailbox_put(mb);
+		cond_resched();
+	}
+	while ((link = mbox_participant_first(&participant->links, hold_link))) {
+		mbox_direct_end_link(link);
+		mbox_link_put(link);
 		cond_resched();
 	}
 	while ((mb = mbox_participant_first(&participant->permits, hold_permitted))) {

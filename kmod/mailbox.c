@@ -13,6 +13,7 @@
 
 #include "gate.h"
 #include "limits.h"
+#include "link.h"
 #include "mailbox.h"
 #include "msg.h"
 #include "ns.h"
@@ -77,11 +78,10 @@ static int alloc_index(struct mbox *mb)
 	get_random_bytes(&queue->seed, sizeof(queue->seed));
 	queue->index = kvcalloc(BIT(queue->index_bits), sizeof(*queue->index),
 				MBOX_GFP);
-	mb->seekers = kvmalloc_array(BIT(MBOX_SEEKER_BITS), sizeof(*mb->seekers),
-				     MBOX_GFP);
+	mb->seekers = kvmalloc_array(BIT(mb->seeker_bits), sizeof(*mb->seekers), MBOX_GFP);
 	if (!queue->index || !mb->seekers)
 		return -ENOMEM;
-	for (i = 0; i < BIT(MBOX_SEEKER_BITS); i++)
+	for (i = 0; i < BIT(mb->seeker_bits); i++)
 		INIT_LIST_HEAD(&mb->seekers[i]);
 	return 0;
 }
@@ -109,6 +109,8 @@ static int alloc_slots(struct mbox *mb)
 /* About as many buckets as there may be messages. */
 static unsigned int index_bits(const struct mbox *mb)
 {
+	if (mbox_is_inbox(mb))
+		return MBOX_INBOX_INDEX_BITS;
 	return order_base_2(clamp(mb->queue.max_msgs, 1U << MBOX_SEEKER_BITS, 1U << 16));
 }
 
@@ -119,18 +121,26 @@ static size_t bytes_of(const struct mbox *mb)
 
 	if (is_indexed(mb))
 		bytes += BIT(mb->queue.index_bits) * sizeof(*mb->queue.index) +
-			 BIT(MBOX_SEEKER_BITS) * sizeof(*mb->seekers);
+			 BIT(mb->seeker_bits) * sizeof(*mb->seekers);
 	if (mb->kind & MBOX_CREATE_RESERVE)
 		bytes += mb->queue.max_msgs * (sizeof(struct mbox_msg) + mb->max_size);
 	return bytes;
 }
 
-/* There is nothing to share at a rendezvous. */
+/* There is nothing to share at a rendezvous; in an inbox each link has its own. */
 static u32 share_of(const struct mbox *mb, const struct mbox_create *attr)
 {
-	if (mbox_is_rendezvous(mb))
+	if (mbox_is_rendezvous(mb) || mbox_is_inbox(mb))
 		return 100;
 	return attr->share ?: READ_ONCE(mbox_limits.default_share);
+}
+
+/* What it was asked for, and what that implies. */
+static u64 kind_of(u64 flags)
+{
+	if (flags & MBOX_CREATE_INBOX)
+		flags |= MBOX_CREATE_PROCESS | MBOX_CREATE_BY_SENDER | MBOX_CREATE_FILES;
+	return flags & ~MBOX_CREATE_BIND;
 }
 
 static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
@@ -138,10 +148,11 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	memcpy(mb->name, attr->name, sizeof(mb->name));
 	mb->access.mode = attr->mode & ~current_umask();
 	mb->max_size = attr->max_size;
-	mb->kind = attr->flags & ~MBOX_CREATE_BIND;
+	mb->kind = kind_of(attr->flags);
 	mb->queue.max_msgs = attr->max_msgs;
 	mb->queue.max_bytes = attr->max_bytes;
 	mb->queue.index_bits = index_bits(mb);
+	mb->seeker_bits = mbox_is_inbox(mb) ? MBOX_INBOX_SEEKER_BITS : MBOX_SEEKER_BITS;
 	mb->share = share_of(mb, attr);
 	timerqueue_init_head(&mb->queue.expiries);
 	mb->bytes = bytes_of(mb);
@@ -153,6 +164,9 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	hash_init(mb->access.permits);
 	INIT_LIST_HEAD(&mb->receivers);
 	INIT_LIST_HEAD(&mb->offers);
+	mbox_lane_init(&mb->lane);
+	INIT_LIST_HEAD(&mb->waiting);
+	INIT_LIST_HEAD(&mb->stirred);
 	INIT_LIST_HEAD(&mb->held);
 	INIT_LIST_HEAD(&mb->filed);
 	INIT_LIST_HEAD(&mb->slots);
@@ -263,14 +277,16 @@ void mbox_mailbox_clear(struct mbox *mb)
 	release(mb);
 }
 
-__poll_t mbox_mailbox_poll(struct mbox *mb, struct file *file, poll_table *wait)
+/* @lane: the one that the caller would send by, or NULL. */
+__poll_t mbox_mailbox_poll(struct mbox *mb, const struct mbox_lane *lane,
+			   struct file *file, poll_table *wait)
 {
 	__poll_t events;
 
 	/* Before the state is read: see mbox_wakes_flush(). */
 	poll_wait(file, &mb->poll_wait, wait);
 	spin_lock(&mb->lock);
-	events = mbox_policy_poll(mb);
+	events = mbox_policy_poll(mb, lane);
 	spin_unlock(&mb->lock);
 	return events;
 }
@@ -287,7 +303,6 @@ static void stat_counters(struct mbox *mb, struct mbox_account *viewer,
 	stat->senders = mb->nr_senders + mb->nr_offers;
 	stat->receivers = mb->nr_receivers;
 	stat->requests = mb->nr_held;
-	stat->links = 0;
 	stat->sent = mb->sent;
 	stat->received = mb->received;
 	stat->expired = mb->expired;
@@ -308,6 +323,7 @@ static void stat_access(struct mbox *mb, struct mbox_stat *stat)
 	stat->pid = owner ? mbox_process_nr(owner->pid) : 0;
 	stat->offered = to ? mbox_process_nr(to->pid) : 0;
 	stat->grants = access->nr_permits;
+	stat->links = mbox_is_inbox(mb) && owner ? atomic_read(&owner->nr_links) : 0;
 	stat->state = 0;
 	if (mbox_is_orphan(mb))
 		stat->state |= MBOX_STATE_ORPHAN;

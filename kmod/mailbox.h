@@ -14,7 +14,8 @@ struct mbox *mbox_mailbox_get(struct mbox *mb);
 void mbox_mailbox_put(struct mbox *mb);
 bool mbox_mailbox_mark_gone(struct mbox *mb);
 void mbox_mailbox_clear(struct mbox *mb);
-__poll_t mbox_mailbox_poll(struct mbox *mb, struct file *file, poll_table *wait);
+__poll_t mbox_mailbox_poll(struct mbox *mb, const struct mbox_lane *lane,
+			   struct file *file, poll_table *wait);
 bool mbox_mailbox_stat(struct mbox *mb, struct mbox_account *viewer,
 		       struct mbox_stat *stat);
 

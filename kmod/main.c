@@ -8,6 +8,7 @@
 #include "call.h"
 #include "dev.h"
 #include "ends.h"
+#include "link.h"
 #include "participant.h"
 #include "registry.h"
 #include "sysctl.h"
@@ -22,9 +23,12 @@ static int __init mbox_init(void)
 	err = mbox_account_init();
 	if (err)
 		goto exit_sysctl;
-	err = mbox_call_init();
+	err = mbox_link_init();
 	if (err)
 		goto exit_account;
+	err = mbox_call_init();
+	if (err)
+		goto exit_link;
 	err = mbox_registry_init();
 	if (err)
 		goto exit_call;
@@ -42,6 +46,8 @@ exit_registry:
 	mbox_registry_exit();
 exit_call:
 	mbox_call_exit();
+exit_link:
+	mbox_link_exit();
 exit_account:
 	mbox_account_exit();
 exit_sysctl:
@@ -56,6 +62,7 @@ static void __exit mbox_exit(void)
 	mbox_participant_exit();
 	mbox_registry_exit();
 	mbox_call_exit();
+	mbox_link_exit();
 	mbox_account_exit();
 	mbox_sysctl_exit();
 }

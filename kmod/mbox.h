@@ -10,12 +10,12 @@
  *   doors    dev ioctl command_* sysctl main
  *                                    turn system calls into verbs
  *   verbs    send recv call          one use of a mailbox, from start to end
- *   people   registry owner rights ends
+ *   people   registry owner rights direct ends
  *                                    who can find it, has it, may use it
- *   thing    mailbox ns              its life and attributes, its namespace
- *   matter   policy gate share request wait queue msg files
+ *   thing    mailbox                 its life and attributes
+ *   matter   policy gate share link request wait queue msg files
  *                                    what moves through it, who waits
- *   ground   account participant process clock.h mbox.h limits.h compat.h
+ *   ground   account participant process ns clock.h mbox.h limits.h compat.h
  *
  * Everybody who wants something from a mailbox is a waiter: a sender brings a
  * message and waits until it is accepted (or, synchronous, received), a receiver
@@ -54,7 +54,7 @@
  * serves it, or by itself. Whoever sets done must not touch the waiter
  * afterwards: it holds a reference to the task and wakes that (wait.c).
  *
- * A sender is joined in one of two ways: in mailbox->senders while there is no
+ * A sender is joined in one of two ways: in a lane of the mailbox while there is no
  * room, and then, if it is synchronous, in mailbox->offers and by msg->sender
  * while its message is queued. A rendezvous is the second way without the first:
  * its queue holds what waiting senders offer. A caller (request.h) is joined in the
@@ -68,6 +68,7 @@
  *                 says who owns the mailbox and who may use it: whoever changes
  *                 that has one view of it from the first check to the last
  *                 consequence.
+ *   links_lock    mutex (link.c): adding and ending.
  *   accounts_lock, participants_lock
  *                 mutexes (account.c, participant.c): adding, and the last put.
  *                 In neither of them another one is taken.
@@ -76,8 +77,8 @@
  *                 and, together with ns->lock, the way to GONE and every change
  *                 of mailbox->access. Never two at once. Under it: no
  *                 allocation, no user memory, no wake-up, no last put.
- *   ties_lock     spinlock (participant.c): which mailboxes, permits and tokens a
- *                 process has. Not with a mailbox->lock.
+ *   ties_lock     spinlock (participant.c): which mailboxes, permits, tokens and
+ *                 links a process has. Not with a mailbox->lock.
  *
  * Lookups take no lock: RCU, and refcount_inc_not_zero(). Neither does the
  * question whether the caller has a right: RCU, and mailbox->access.seq; a
@@ -145,8 +146,26 @@ struct mbox_levels {
 	struct list_head level[MBOX_LEVELS];
 };
 
+/**
+ * struct mbox_lane - those who wait for the same room in a mailbox: its own, or, in an
+ *	inbox, that of one link; all guarded by mailbox->lock
+ * @senders: seats of senders without room, by priority, then arrival
+ * @bytes: of a link: payload queued
+ * @msgs: likewise, messages
+ * @waiting: in mailbox->waiting while there are senders
+ * @stirred: in mailbox->stirred while there are senders, and may be room
+ */
+struct mbox_lane {
+	struct mbox_levels senders;
+	u64 bytes;
+	u32 msgs;
+	struct list_head waiting;
+	struct list_head stirred;
+};
+
 struct mbox_waiter;
 struct mbox_request;
+struct mbox_link;
 struct mbox;
 
 /**
@@ -161,6 +180,10 @@ struct mbox;
  * @owned: its mailboxes; ties_lock
  * @permits: its permits; ties_lock
  * @tokens: requests that it is to reply to; ties_lock
+ * @links: its ends of links; ties_lock
+ * @nr_links: how many links it has
+ * @has_inbox: there is an inbox of its, or one about to be
+ * @inbox: its inbox, while that is LIVE, or NULL
  * @all: in the list of participants
  * @pid_node: in the table by @pid
  * @id_node: in the table by @id
@@ -177,6 +200,10 @@ struct mbox_participant {
 	struct list_head owned;
 	struct list_head permits;
 	struct list_head tokens;
+	struct list_head links;
+	atomic_t nr_links;
+	bool has_inbox;
+	struct mbox __rcu *inbox;
 	struct list_head all;
 	struct rhash_head pid_node;
 	struct rhash_head id_node;
@@ -284,6 +311,7 @@ struct mbox_files {
  * @sender: the synchronous sender that waits until it is received, or NULL
  * @pool: the mailbox that its memory belongs to, or NULL
  * @deed: the ownership that comes with it, or NULL
+ * @link: that it goes through (a reference), or NULL
  * @request: that it is (a reference), or NULL
  * @files: that come with it, or NULL; those of a queued one may be taken away
  * @payer: whose account it is charged to (a reference)
@@ -319,6 +347,7 @@ struct mbox_msg {
 	struct mbox_waiter *sender;
 	struct mbox *pool;
 	struct mbox_deed *deed;
+	struct mbox_link *link;
 	struct mbox_request *request;
 	struct mbox_files *files;
 	struct mbox_account *payer;
@@ -370,8 +399,13 @@ struct mbox_queue {
 	u32 max_msgs;
 };
 
-/* Receivers that wait for a key lie in one of so many lists. */
+/*
+ * Receivers that wait for a key lie in one of so many lists: of a mailbox, and of an
+ * inbox, of which there are many.
+ */
 #define MBOX_SEEKER_BITS	10
+#define MBOX_INBOX_SEEKER_BITS	6
+#define MBOX_INBOX_INDEX_BITS	8
 
 /**
  * struct mbox_gate - which processes may send or receive now (gate.c)
@@ -440,8 +474,12 @@ enum mbox_state {
  * @receivers: seats of receivers that take any message, longest waiting first
  * @seekers: lists of seats of receivers that wait for a key, by its hash, each
  *	longest waiting first; NULL unless messages can be picked
+ * @seeker_bits: how many lists; immutable after setup
  * @arrivals: number of the receiver that joined last
- * @senders: seats of senders without room, by priority, then arrival
+ * @lane: senders that wait for its own room
+ * @waiting: lanes with senders that wait
+ * @stirred: those of them in which somebody may have room now, but for @lane, which
+ *	is always looked at
  * @offers: seats of senders whose message is queued
  * @held: requests that were received and wait for their reply
  * @filed: the files of queued messages
@@ -484,8 +522,11 @@ struct mbox {
 	struct mbox_queue queue;
 	struct list_head receivers;
 	struct list_head *seekers;
+	unsigned int seeker_bits;
 	u64 arrivals;
-	struct mbox_levels senders;
+	struct mbox_lane lane;
+	struct list_head waiting;
+	struct list_head stirred;
 	struct list_head offers;
 	struct list_head held;
 	struct list_head filed;
@@ -503,6 +544,11 @@ struct mbox {
 	struct work_struct expiry_work;
 	wait_queue_head_t poll_wait;
 };
+
+static inline bool mbox_is_inbox(const struct mbox *mb)
+{
+	return mb->kind & MBOX_CREATE_INBOX;
+}
 
 static inline bool mbox_is_rendezvous(const struct mbox *mb)
 {

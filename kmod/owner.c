@@ -77,7 +77,7 @@ int mbox_owner_heir(struct mbox_heir *heir)
  * be put on root's account by running a set-user-ID program. For the same reason
  * it must have been of that user when it was found that it may be signalled.
  */
-static int init_other_heir(struct mbox_heir *heir, struct pid *process)
+int mbox_owner_other_heir(struct mbox_heir *heir, struct pid *process)
 {
 	struct task_struct *task = get_pid_task(process, PIDTYPE_TGID);
 	const struct cred *cred;
@@ -199,14 +199,49 @@ static int inherit(struct mbox *mb, struct mbox_heir *heir, struct mbox_permit *
 	return 0;
 }
 
-/* Whoever makes it is the first: the calling process, so it lives. */
-void mbox_owner_first(struct mbox *mb, struct mbox_heir *heir)
+/*
+ * An inbox is its owner's from the moment that it can be found by its id until that
+ * ends. Before that, and after, it keeps others from being made at the same time.
+ */
+void mbox_owner_show_inbox(struct mbox *mb)
 {
 	lockdep_assert_held(&mb->ns->lock);
-	mbox_participant_tie(heir->who, &mb->tie, &heir->who->owned);
+	if (mbox_is_inbox(mb))
+		rcu_assign_pointer(owner_of(mb)->inbox, mb);
+}
+
+static int reserve_inbox(const struct mbox *mb, struct mbox_participant *who)
+{
+	return mbox_is_inbox(mb) && xchg(&who->has_inbox, true) ? -EEXIST : 0;
+}
+
+static void clear_inbox(const struct mbox *mb, struct mbox_participant *who)
+{
+	if (!mbox_is_inbox(mb))
+		return;
+	RCU_INIT_POINTER(who->inbox, NULL);
+	/* Pairs with the xchg() in reserve_inbox(). */
+	smp_store_release(&who->has_inbox, false);
+}
+
+/* The first owner of a mailbox that nobody finds yet: 0, -EEXIST or -ESRCH. */
+int mbox_owner_first(struct mbox *mb, struct mbox_heir *heir)
+{
+	int err;
+
+	lockdep_assert_held(&mb->ns->lock);
+	err = reserve_inbox(mb, heir->who);
+	if (err)
+		return err;
+	err = mbox_participant_tie(heir->who, &mb->tie, &heir->who->owned);
+	if (err) {
+		clear_inbox(mb, heir->who);
+		return err;
+	}
 	mb->access.uid = heir->uid;
 	mb->access.gid = heir->gid;
 	rcu_assign_pointer(mb->access.owner, mbox_participant_get(heir->who));
+	return 0;
 }
 
 static void orphan(struct mbox *mb)
@@ -246,13 +281,32 @@ static void unlock_hands(struct mbox *mb)
 	mutex_unlock(&mb->ns->lock);
 }
 
-/* Of whoever wants to pass it on, grant or revoke. */
-static int check_manager(const struct mbox *mb)
+static int check_right(const struct mbox *mb)
 {
 	if (mbox_is_gone(mb))
 		return -EIDRM;
-	if (!mbox_rights_have(mb, MBOX_RIGHT_MANAGE))
-		return -EACCES;
+	return mbox_rights_have(mb, MBOX_RIGHT_MANAGE) ? 0 : -EACCES;
+}
+
+/* Of whoever wants to pass it on. */
+static int check_manager(const struct mbox *mb)
+{
+	int err = check_right(mb);
+
+	if (err)
+		return err;
+	return mb->kind & MBOX_CREATE_PROCESS ? -EOPNOTSUPP : 0;
+}
+
+/* Of whoever wants to grant or revoke: an inbox can be opened to senders. */
+static int check_granter(const struct mbox *mb, unsigned int rights)
+{
+	int err = check_right(mb);
+
+	if (err)
+		return err;
+	if (mbox_is_inbox(mb))
+		return rights & ~MBOX_RIGHT_SEND ? -EOPNOTSUPP : 0;
 	return mb->kind & MBOX_CREATE_PROCESS ? -EOPNOTSUPP : 0;
 }
 
@@ -311,7 +365,7 @@ int mbox_owner_transfer(struct mbox *mb, struct pid *process, bool keeps)
 	/* Who may not do it learns nothing about the process. */
 	err = check_manager(mb);
 	if (!err)
-		err = process ? init_other_heir(&heir, process) : -ESRCH;
+		err = process ? mbox_owner_other_heir(&heir, process) : -ESRCH;
 	if (err)
 		return err;
 	err = hand_over(mb, keeps, &heir, pass_on);
@@ -414,7 +468,7 @@ int mbox_owner_claim(struct mbox *mb)
 
 static int add_permit(struct mbox *mb, struct mbox_permit *permit)
 {
-	int err = check_manager(mb);
+	int err = check_granter(mb, permit->rights);
 
 	if (err)
 		return err;
@@ -444,7 +498,7 @@ static int grant(struct mbox *mb, struct mbox_participant *holder, unsigned int 
 int mbox_owner_grant(struct mbox *mb, struct pid *process, unsigned int rights)
 {
 	struct mbox_participant *holder;
-	int err = check_manager(mb);
+	int err = check_granter(mb, rights);
 
 	if (err)
 		return err;
@@ -462,7 +516,7 @@ int mbox_owner_revoke(struct mbox *mb, struct pid *process, unsigned int rights)
 
 	if (err)
 		return err;
-	err = check_manager(mb);
+	err = check_granter(mb, rights);
 	if (!err)
 		err = process ? mbox_rights_revoke(mb, process, rights) : -ESRCH;
 	mutex_unlock(&mb->ns->lock);
@@ -682,5 +736,7 @@ void mbox_owner_clear(struct mbox *mb)
 	mbox_participant_untie(&mb->tie);
 	owner = rcu_replace_pointer(mb->access.owner, NULL,
 				    lockdep_is_held(&mb->ns->lock));
+	if (owner)
+		clear_inbox(mb, owner);
 	mbox_participant_put(owner);
 }

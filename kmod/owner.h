@@ -25,6 +25,7 @@ struct mbox_heir {
 };
 
 int mbox_owner_heir(struct mbox_heir *heir);
+int mbox_owner_other_heir(struct mbox_heir *heir, struct pid *process);
 void mbox_owner_heir_free(struct mbox_heir *heir);
 
 int mbox_owner_transfer(struct mbox *mb, struct pid *process, bool keep);
@@ -40,7 +41,8 @@ struct mbox_deed *mbox_owner_write_deed(struct mbox *mb);
 int mbox_owner_charge_deed(struct mbox_heir *heir, const struct mbox_deed *deed);
 int mbox_owner_accept_deed(struct mbox_heir *heir, const struct mbox_deed *deed);
 
-void mbox_owner_first(struct mbox *mb, struct mbox_heir *heir);
+int mbox_owner_first(struct mbox *mb, struct mbox_heir *heir);
+void mbox_owner_show_inbox(struct mbox *mb);
 void mbox_owner_ended(struct mbox *mb, struct mbox_participant *owner);
 void mbox_owner_clear(struct mbox *mb);
 

@@ -200,6 +200,7 @@ static struct mbox_participant *make(struct pid *process)
 	INIT_LIST_HEAD(&participant->owned);
 	INIT_LIST_HEAD(&participant->permits);
 	INIT_LIST_HEAD(&participant->tokens);
+	INIT_LIST_HEAD(&participant->links);
 	INIT_LIST_HEAD(&participant->all);
 	INIT_WORK(&participant->work, process_end);
 	refcount_set(&participant->refs, 1);

@@ -27,6 +27,7 @@
 #include "clock.h"
 #include "files.h"
 #include "gate.h"
+#include "link.h"
 #include "msg.h"
 #include "policy.h"
 #include "queue.h"
@@ -41,7 +42,7 @@
 
 static struct list_head *seekers_of(const struct mbox *mb, u64 key)
 {
-	return &mb->seekers[siphash_1u64(key, &mb->queue.seed) >> (64 - MBOX_SEEKER_BITS)];
+	return &mb->seekers[siphash_1u64(key, &mb->queue.seed) >> (64 - mb->seeker_bits)];
 }
 
 static void seat_receiver(struct mbox *mb, struct mbox_seat *seat)
@@ -62,21 +63,45 @@ static void unseat_receiver(struct mbox *mb, struct mbox_seat *seat)
 	mb->nr_receivers--;
 }
 
+static struct mbox_lane *lane_of(struct mbox *mb, const struct mbox_waiter *sender)
+{
+	return sender->link ? mbox_link_lane(sender->link, sender->msg->from) : &mb->lane;
+}
+
+/* Somebody may have room in it now. */
+static void stir(struct mbox *mb, struct mbox_lane *lane)
+{
+	if (lane != &mb->lane && lane->senders.used)
+		list_move_tail(&lane->stirred, &mb->stirred);
+}
+
 static void seat_sender(struct mbox *mb, struct mbox_seat *seat)
 {
-	mbox_levels_add(&mb->senders, &seat->node, seat->waiter->prio);
+	struct mbox_lane *lane = lane_of(mb, seat->waiter);
+
+	if (!lane->senders.used)
+		list_add_tail(&lane->waiting, &mb->waiting);
+	mbox_levels_add(&lane->senders, &seat->node, seat->waiter->prio);
 	mb->nr_senders++;
+	stir(mb, lane);
 }
 
+/* A lane without senders may be gone as soon as the last of them has been told. */
 static void unseat_sender(struct mbox *mb, struct mbox_seat *seat)
 {
-	mbox_levels_del(&mb->senders, &seat->node, seat->waiter->prio);
+	struct mbox_lane *lane = lane_of(mb, seat->waiter);
+
+	mbox_levels_del(&lane->senders, &seat->node, seat->waiter->prio);
 	mb->nr_senders--;
+	if (lane->senders.used)
+		return;
+	list_del_init(&lane->waiting);
+	list_del_init(&lane->stirred);
 }
 
-static struct mbox_waiter *first_sender(const struct mbox *mb)
+static struct mbox_waiter *first_sender(const struct mbox_lane *lane)
 {
-	struct list_head *first = mbox_levels_first(&mb->senders);
+	struct list_head *first = mbox_levels_first(&lane->senders);
 
 	return first ? list_entry(first, struct mbox_seat, node)->waiter : NULL;
 }
@@ -118,6 +143,12 @@ static void enqueue(struct mbox *mb, struct mbox_msg *msg,
 		    void (*add)(struct mbox_queue *queue, struct mbox_msg *msg))
 {
 	add(&mb->queue, msg);
+	if (msg->link && msg->counted) {
+		struct mbox_lane *lane = mbox_link_lane(msg->link, msg->from);
+
+		lane->msgs++;
+		lane->bytes += msg->len;
+	}
 	if (msg->files) {
 		msg->files->msg = msg;
 		list_add_tail(&msg->files->node, &mb->filed);
@@ -130,6 +161,13 @@ static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
 	struct mbox_waiter *sender = msg->sender;
 
 	mbox_queue_del(&mb->queue, msg);
+	if (msg->link && msg->counted) {
+		struct mbox_lane *lane = mbox_link_lane(msg->link, msg->from);
+
+		lane->msgs--;
+		lane->bytes -= msg->len;
+		stir(mb, lane);
+	}
 	if (msg->files)
 		list_del_init(&msg->files->node);
 	if (sender) {
@@ -343,8 +381,19 @@ static void strip(struct mbox_msg *msg, struct mbox_wakes *wakes)
 	WRITE_ONCE(msg->files_lost, true);
 }
 
+/* Whether so many bytes more fit into the room that the lane leads to. */
+static int fits(const struct mbox *mb, const struct mbox_lane *lane, u32 len)
+{
+	const struct mbox_queue *queue = &mb->queue;
+
+	if (lane == &mb->lane)
+		return mbox_queue_fits(queue, queue->msgs, queue->bytes, len);
+	return mbox_queue_fits(queue, lane->msgs, lane->bytes, len);
+}
+
 /* -EAGAIN: the sender has to wait for room. */
-static int room_for(const struct mbox *mb, const struct mbox_waiter *sender)
+static int room_for(const struct mbox *mb, const struct mbox_lane *lane,
+		    const struct mbox_waiter *sender)
 {
 	if (!may_bring_files(mb, sender->msg))
 		return -EOWNERDEAD;
@@ -352,7 +401,7 @@ static int room_for(const struct mbox *mb, const struct mbox_waiter *sender)
 		return list_empty(&mb->slots) ? -EAGAIN : 0;
 	if (mbox_is_rendezvous(mb))
 		return 0;
-	return mbox_queue_fits(&mb->queue, sender->msg->len);
+	return fits(mb, lane, sender->msg->len);
 }
 
 static void fill_slot(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wakes *wakes)
@@ -364,17 +413,27 @@ static void fill_slot(struct mbox *mb, struct mbox_waiter *sender, struct mbox_w
 	mbox_wait_finish(mb, sender, 0, wakes);
 }
 
+/* The lane needs no further look. False if there is none that does. */
+static bool leave_lane(struct mbox_lane *lane)
+{
+	bool stirred = !list_empty(&lane->stirred);
+
+	list_del_init(&lane->stirred);
+	return stirred;
+}
+
 /* Admit the first sender if it has room, or tell it that there will be none. */
 static bool admit_one(struct mbox *mb, struct mbox_wakes *wakes)
 {
-	struct mbox_waiter *sender = first_sender(mb);
+	struct mbox_lane *lane;
+	struct mbox_waiter *sender;
 	int err;
 
-	if (!sender)
-		return false;
-	err = room_for(mb, sender);
+	lane = list_first_entry_or_null(&mb->stirred, struct mbox_lane, stirred) ?: &mb->lane;
+	sender = first_sender(lane);
+	err = sender ? room_for(mb, lane, sender) : -EAGAIN;
 	if (err == -EAGAIN)
-		return false;
+		return leave_lane(lane);
 	unseat_sender(mb, &sender->seat);
 	if (!err && !(mb->kind & MBOX_CREATE_RESERVE))
 		accept(mb, sender, wakes);
@@ -402,7 +461,7 @@ static void settle(struct mbox *mb, struct mbox_wakes *wakes)
 		cond_resched();
 		spin_lock(&mb->lock);
 	}
-	wakes->poll &= mbox_policy_poll(mb);
+	wakes->poll &= mbox_policy_poll(mb, NULL);
 }
 
 /*
@@ -525,6 +584,7 @@ static bool cancel(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		unqueue(mb, waiter->msg);
 	else
 		unseat_sender(mb, &waiter->seat);
+	stir(mb, lane_of(mb, waiter));
 	/* It may have stood before others, or been what kept pollers out. */
 	wakes->poll |= WRITABLE;
 	settle(mb, wakes);
@@ -650,7 +710,10 @@ static bool serve_or_seat(struct mbox *mb, struct mbox_seat *seat,
 	struct mbox_waiter *receiver = seat->waiter;
 	struct mbox_msg *msg = find(mb, receiver, wakes);
 
-	if (!msg) {
+	if (!msg && receiver->link && READ_ONCE(receiver->link->over)) {
+		if (mbox_wait_claim(receiver))
+			mbox_wait_finish(mb, receiver, -EIDRM, wakes);
+	} else if (!msg) {
 		seat_receiver(mb, seat);
 		if (mbox_is_rendezvous(mb))
 			wakes->poll |= WRITABLE;
@@ -859,21 +922,21 @@ static void dismiss_receivers(struct mbox *mb, int reason, struct mbox_wakes *wa
 
 	dismiss_seats(mb, &mb->receivers, reason, wakes);
 	dismiss_seats(mb, &mb->gate.turn, reason, wakes);
-	for (i = 0; mb->seekers && i < BIT(MBOX_SEEKER_BITS); i++)
+	for (i = 0; mb->seekers && i < BIT(mb->seeker_bits); i++)
 		dismiss_seats(mb, &mb->seekers[i], reason, wakes);
 }
 
-/* Those who wait for room and may no longer do so. */
-static void dismiss_senders(struct mbox *mb, int reason,
-			    bool (*may_wait)(const struct mbox *mb, const struct mbox_seat *seat),
-			    struct mbox_wakes *wakes)
+static void dismiss_lane(struct mbox *mb, struct mbox_lane *lane, int reason,
+			 bool (*may_wait)(const struct mbox *mb, const struct mbox_seat *seat),
+			 struct mbox_wakes *wakes)
 {
-	unsigned long used = mb->senders.used;
+	unsigned long used = lane->senders.used;
 	struct mbox_seat *seat, *next;
 	unsigned int prio;
 
+	stir(mb, lane);
 	for_each_set_bit(prio, &used, MBOX_LEVELS) {
-		list_for_each_entry_safe(seat, next, &mb->senders.level[prio], node) {
+		list_for_each_entry_safe(seat, next, &lane->senders.level[prio], node) {
 			if (may_wait(mb, seat))
 				continue;
 			unseat_sender(mb, seat);
@@ -881,6 +944,17 @@ static void dismiss_senders(struct mbox *mb, int reason,
 				mbox_wait_finish(mb, seat->waiter, reason, wakes);
 		}
 	}
+}
+
+/* Those who wait for room and may no longer do so. */
+static void dismiss_senders(struct mbox *mb, int reason,
+			    bool (*may_wait)(const struct mbox *mb, const struct mbox_seat *seat),
+			    struct mbox_wakes *wakes)
+{
+	struct mbox_lane *lane, *next;
+
+	list_for_each_entry_safe(lane, next, &mb->waiting, waiting)
+		dismiss_lane(mb, lane, reason, may_wait, wakes);
 	wakes->poll |= WRITABLE;
 }
 
@@ -977,11 +1051,14 @@ void mbox_policy_strip(struct mbox *mb)
 /* The next sender, message or request to be dismissed. */
 static bool dismiss_one(struct mbox *mb, struct mbox_wakes *wakes)
 {
-	struct mbox_waiter *sender = first_sender(mb);
 	struct mbox_request *request;
+	struct mbox_lane *lane;
 	struct mbox_msg *msg;
 
-	if (sender) {
+	lane = list_first_entry_or_null(&mb->waiting, struct mbox_lane, waiting);
+	if (lane) {
+		struct mbox_waiter *sender = first_sender(lane);
+
 		unseat_sender(mb, &sender->seat);
 		if (mbox_wait_claim(sender))
 			mbox_wait_finish(mb, sender, -EIDRM, wakes);
@@ -1009,7 +1086,7 @@ void mbox_policy_dismiss(struct mbox *mb)
 
 	begin(mb, &wakes);
 	dismiss_receivers(mb, -EIDRM, &wakes);
-	wakes.poll = mbox_policy_poll(mb);
+	wakes.poll = mbox_policy_poll(mb, NULL);
 	end(mb, &wakes);
 
 	do {
@@ -1021,13 +1098,33 @@ void mbox_policy_dismiss(struct mbox *mb)
 	} while (i);
 }
 
+/* The process has ended that those wait for; it has left nothing that suits them. */
+void mbox_policy_end_link(struct mbox *mb, u64 key)
+{
+	struct mbox_seat *seat, *next;
+	struct mbox_wakes wakes;
+
+	begin(mb, &wakes);
+	if (mb->seekers) {
+		list_for_each_entry_safe(seat, next, seekers_of(mb, key), node) {
+			if (seat->waiter->key != key)
+				continue;
+			unseat_receiver(mb, seat);
+			if (mbox_wait_claim(seat->waiter))
+				mbox_wait_finish(mb, seat->waiter, -EIDRM, &wakes);
+		}
+	}
+	end(mb, &wakes);
+}
+
 /*
- * What a poller is told. OUT promises that a message of any allowed size would
+ * What a poller is told, who would send by @lane. OUT promises that a message of any allowed size would
  * be accepted at once: were it said while only some fit, a sender of a larger
  * one would spin between poll() and EAGAIN. At a rendezvous it says that a
- * receiver waits.
+ * receiver waits. Into an
+ * inbox somebody can always send, or can begin to.
  */
-__poll_t mbox_policy_poll(struct mbox *mb)
+__poll_t mbox_policy_poll(struct mbox *mb, const struct mbox_lane *lane)
 {
 	__poll_t events = 0;
 	bool room;
@@ -1037,11 +1134,13 @@ __poll_t mbox_policy_poll(struct mbox *mb)
 		return READABLE | WRITABLE | EPOLLERR | EPOLLHUP;
 	if (mbox_is_rendezvous(mb))
 		room = !list_empty(&mb->receivers);
+	else if (mbox_is_inbox(mb) && !lane)
+		room = true;
 	else if (mb->kind & MBOX_CREATE_RESERVE)
 		room = !list_empty(&mb->slots);
 	else
-		room = !mbox_queue_fits(&mb->queue, mb->max_size);
-	if (room && !first_sender(mb))
+		room = !fits(mb, lane ?: &mb->lane, mb->max_size);
+	if (room && !first_sender(lane ?: &mb->lane))
 		events |= WRITABLE;
 	if (mbox_queue_first(&mb->queue))
 		events |= READABLE;

@@ -25,6 +25,7 @@ void mbox_policy_strip(struct mbox *mb);
 void mbox_policy_change(struct mbox *mb, void (*change)(struct mbox *mb, void *arg),
 			void *arg);
 void mbox_policy_dismiss(struct mbox *mb);
-__poll_t mbox_policy_poll(struct mbox *mb);
+void mbox_policy_end_link(struct mbox *mb, u64 key);
+__poll_t mbox_policy_poll(struct mbox *mb, const struct mbox_lane *lane);
 
 #endif /* MBOX_POLICY_H */

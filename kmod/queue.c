@@ -104,23 +104,23 @@ static void index_del(struct mbox_msg *msg)
 }
 
 /*
- * 0 if a message of @len bytes fits now, -EAGAIN if it will when others have
+ * 0 if a message of @len bytes fits now, where @msgs with @bytes are, -EAGAIN if it will when others have
  * gone, -ENOBUFS if the system's limit is what it meets. Messages that were put
  * back may have filled the queue over its capacity, so compare sums, not what is
  * left.
  */
-int mbox_queue_fits(const struct mbox_queue *queue, u32 len)
+int mbox_queue_fits(const struct mbox_queue *queue, u32 msgs, u64 bytes, u32 len)
 {
 	bool no_end_of_msgs = queue->max_msgs == MBOX_UNBOUNDED;
 	bool no_end_of_bytes = queue->max_bytes == MBOX_UNBOUNDED_BYTES;
 
-	if (!no_end_of_msgs && queue->msgs >= queue->max_msgs)
+	if (!no_end_of_msgs && msgs >= queue->max_msgs)
 		return -EAGAIN;
-	if (!no_end_of_bytes && queue->bytes + len > queue->max_bytes)
+	if (!no_end_of_bytes && bytes + len > queue->max_bytes)
 		return -EAGAIN;
-	if (no_end_of_msgs && queue->msgs >= READ_ONCE(mbox_limits.max_msgs))
+	if (no_end_of_msgs && msgs >= READ_ONCE(mbox_limits.max_msgs))
 		return -ENOBUFS;
-	if (no_end_of_bytes && queue->bytes + len > READ_ONCE(mbox_limits.max_bytes))
+	if (no_end_of_bytes && bytes + len > READ_ONCE(mbox_limits.max_bytes))
 		return -ENOBUFS;
 	return 0;
 }

@@ -8,7 +8,7 @@ void mbox_levels_add(struct mbox_levels *levels, struct list_head *node, u32 pri
 void mbox_levels_del(struct mbox_levels *levels, struct list_head *node, u32 prio);
 struct list_head *mbox_levels_first(const struct mbox_levels *levels);
 
-int mbox_queue_fits(const struct mbox_queue *queue, u32 len);
+int mbox_queue_fits(const struct mbox_queue *queue, u32 msgs, u64 bytes, u32 len);
 void mbox_queue_add(struct mbox_queue *queue, struct mbox_msg *msg);
 void mbox_queue_put_back(struct mbox_queue *queue, struct mbox_msg *msg);
 void mbox_queue_del(struct mbox_queue *queue, struct mbox_msg *msg);

@@ -26,6 +26,7 @@ static void init_receiver(struct mbox_waiter *receiver, const struct mbox_wish *
 	receiver->room = wish->room;
 	receiver->files_room = wish->files_room;
 	receiver->who = wish->who;
+	receiver->link = wish->link;
 }
 
 static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish,

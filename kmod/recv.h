@@ -13,6 +13,7 @@
  *	length that it would need
  * @files_room: likewise, the most files
  * @who: the calling process; held by the caller
+ * @link: with the process whose messages are wanted, or NULL; held by the caller
  * @stamp: Lamport's, of the receipt
  */
 struct mbox_wish {
@@ -22,6 +23,7 @@ struct mbox_wish {
 	size_t room;
 	u32 files_room;
 	struct mbox_participant *who;
+	struct mbox_link *link;
 	u64 stamp;
 };
 

@@ -9,6 +9,8 @@
 #include <linux/module.h>
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -33,15 +35,50 @@ struct mbox_ns *mbox_registry_ns(void)
 	return ns_of(current->nsproxy->net_ns);
 }
 
+/* A thread's; one that has ended has none. */
+static bool thread_shares_ns(struct task_struct *thread)
+{
+	const struct nsproxy *nsproxy;
+	bool shares;
+
+	task_lock(thread);
+	nsproxy = thread->nsproxy;
+	shares = nsproxy && nsproxy->net_ns == current->nsproxy->net_ns;
+	task_unlock(thread);
+	return shares;
+}
+
+/* Whether a process, with one of its threads, is in the caller's network namespace. */
+bool mbox_registry_shares_ns(struct pid *process)
+{
+	struct task_struct *leader, *thread;
+	bool shares = false;
+
+	rcu_read_lock();
+	leader = pid_task(process, PIDTYPE_TGID);
+	if (leader) {
+		for_each_thread(leader, thread) {
+			shares = thread_shares_ns(thread);
+			if (shares)
+				break;
+		}
+	}
+	rcu_read_unlock();
+	return shares;
+}
+
 /* It has an owner before it can be found. */
 static int publish(struct mbox *mb, struct mbox_heir *owner)
 {
-	int err;
+	int err = mbox_owner_first(mb, owner);
 
-	mbox_owner_first(mb, owner);
+	if (err)
+		return err;
 	err = mbox_ns_add(mb->ns, mb);
 	if (err)
 		mbox_owner_clear(mb);
+	else
+		mbox_owner_show_inbox(mb);
 	return err;
 }
 

@@ -5,6 +5,7 @@
 #include "owner.h"
 
 struct mbox_ns *mbox_registry_ns(void);
+bool mbox_registry_shares_ns(struct pid *process);
 int mbox_registry_add(struct mbox *mb, struct mbox_heir *owner);
 int mbox_registry_delete(struct mbox *mb, bool by_caller);
 

@@ -107,14 +107,33 @@ static unsigned int look(const struct mbox *mb, const struct pid *process,
 	return rights;
 }
 
-static bool has_by_capability(const struct mbox *mb, const struct pid *process,
-			      unsigned int right)
+/* Whoever may signal a process that it can see may send to that. */
+static bool may_signal_owner(const struct mbox *mb)
+{
+	const struct mbox_participant *owner;
+	struct pid *pid = NULL;
+	bool may;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mb->access.owner);
+	if (owner)
+		pid = get_pid(owner->pid);
+	rcu_read_unlock();
+	may = pid_vnr(pid) && !mbox_process_may_signal(pid);
+	put_pid(pid);
+	return may;
+}
+
+/* What the mailbox knows nothing of: it is asked once, for all of a call. */
+static bool has_beyond(const struct mbox *mb, const struct pid *process, unsigned int right)
 {
 	bool possible;
 
 	rcu_read_lock();
 	possible = allowed(mb, process) & right;
 	rcu_read_unlock();
+	if (possible && mbox_is_inbox(mb) && right == MBOX_RIGHT_SEND && may_signal_owner(mb))
+		return true;
 	return possible && ns_capable(mb->ns->user_ns, CAP_IPC_OWNER);
 }
 
@@ -124,7 +143,7 @@ bool mbox_rights_have(const struct mbox *mb, unsigned int right)
 	struct pid *process = task_tgid(current);
 	unsigned int stamp;
 
-	return look(mb, process, &stamp) & right || has_by_capability(mb, process, right);
+	return look(mb, process, &stamp) & right || has_beyond(mb, process, right);
 }
 
 bool mbox_rights_privileged(const struct mbox *mb)
@@ -150,6 +169,7 @@ bool mbox_rights_see(const struct mbox *mb)
 	unsigned int stamp;
 
 	return look(mb, task_tgid(current), &stamp) || is_offered(mb) ||
+	       (mbox_is_inbox(mb) && may_signal_owner(mb)) ||
 	       ns_capable_noaudit(mb->ns->user_ns, CAP_IPC_OWNER);
 }
 
@@ -224,7 +244,7 @@ static bool admit_actor(const struct mbox *mb, struct mbox_actor *actor,
 			unsigned int right, unsigned int *stamp)
 {
 	actor->privileged = !(look(mb, actor->process, stamp) & right);
-	return !actor->privileged || has_by_capability(mb, actor->process, right);
+	return !actor->privileged || has_beyond(mb, actor->process, right);
 }
 
 /* Whether all actors have the right now. */
@@ -252,7 +272,7 @@ static int insist_actor(const struct mbox *mb, struct mbox_actor *actor,
 	int found = 0;
 
 	if (!actor->privileged && !(look(mb, actor->process, &stamp) & right)) {
-		actor->privileged = has_by_capability(mb, actor->process, right);
+		actor->privileged = has_beyond(mb, actor->process, right);
 		found = actor->privileged ? 1 : -EKEYREVOKED;
 	}
 	revert_creds(saved);

@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
+#include "direct.h"
 #include "gate.h"
 #include "msg.h"
 #include "policy.h"
@@ -87,6 +88,8 @@ static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
 	posting->files = NULL;
 	if (posting->request)
 		msg->request = mbox_request_get(posting->request);
+	if (posting->link)
+		msg->link = mbox_link_get(posting->link);
 	return msg;
 }
 
@@ -101,6 +104,7 @@ static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync,
 		sender = (struct mbox_waiter) {
 			.sync = sync || posting->request || mbox_is_rendezvous(mb),
 			.request = posting->request,
+			.link = posting->link,
 			.prio = msg->prio,
 			.msg = msg,
 		};
@@ -126,8 +130,8 @@ static int limit_wait(struct mbox_patience *patience, ktime_t expires)
 	return 0;
 }
 
-int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
-		   struct mbox_posting *posting, struct mbox_receipt *receipt)
+static int send_user(struct mbox *mb, const struct mbox_send *send,
+		     struct mbox_posting *posting, struct mbox_receipt *receipt)
 {
 	ktime_t expires = KTIME_MAX;
 	struct mbox_msg *msg;
@@ -152,11 +156,7 @@ int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
 	return submit(mb, msg, send->flags & MBOX_SEND_SYNC, posting, receipt);
 }
 
-/*
- * All that @from has is one message, of the least priority; if somebody else pays
- * for it, of no user and group.
- */
-int mbox_send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *posting)
+static int send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *posting)
 {
 	size_t len = iov_iter_count(from);
 	struct mbox_receipt receipt;
@@ -178,4 +178,43 @@ int mbox_send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *
 		msg->gid = INVALID_GID;
 	}
 	return submit(mb, msg, false, posting, &receipt);
+}
+
+/* Into an inbox messages go by a link, which there is from now on. */
+static int join(struct mbox *mb, struct mbox_posting *posting)
+{
+	struct mbox_link *link;
+
+	if (!mbox_is_inbox(mb))
+		return 0;
+	link = mbox_direct_link_to(mb, posting->from, posting->payer);
+	if (IS_ERR(link))
+		return PTR_ERR(link);
+	posting->link = link;
+	return 0;
+}
+
+int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
+		   struct mbox_posting *posting, struct mbox_receipt *receipt)
+{
+	int err = join(mb, posting);
+
+	if (!err)
+		err = send_user(mb, send, posting, receipt);
+	mbox_link_put(posting->link);
+	return err;
+}
+
+/*
+ * All that @from has is one message, of the least priority; if somebody else pays
+ * for it, of no user and group.
+ */
+int mbox_send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *posting)
+{
+	int err = join(mb, posting);
+
+	if (!err)
+		err = send_iter(mb, from, posting);
+	mbox_link_put(posting->link);
+	return err;
 }

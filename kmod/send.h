@@ -17,6 +17,7 @@
  *	there is a message, then NULL
  * @files: likewise, files
  * @request: that the message is, or NULL; held by the caller
+ * @link: that the message goes through, or NULL; set while it is sent
  */
 struct mbox_posting {
 	struct mbox_pass pass;
@@ -27,6 +28,7 @@ struct mbox_posting {
 	struct mbox_deed *deed;
 	struct mbox_files *files;
 	struct mbox_request *request;
+	struct mbox_link *link;
 };
 
 /**

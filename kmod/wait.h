@@ -24,7 +24,8 @@ struct mbox_patience {
  * struct mbox_actor - somebody whose right is asked for
  * @process: its process; held by whoever asks
  * @cred: its credentials, likewise
- * @privileged: has it by capability, whatever becomes of the mailbox
+ * @privileged: has it by capability, or since it may signal the owner, whatever becomes
+ *	of the mailbox
  */
 struct mbox_actor {
 	const struct pid *process;
@@ -77,6 +78,8 @@ struct mbox_seat {
  * @seat: where, unless it chooses among several mailboxes
  * @claimed: by mbox_wait_claim()
  * @sync: a sender that is done when a receiver has its message; immutable
+ * @link: of a sender, the one that its message goes through; of a receiver, that with
+ *	the process that it wants messages from; or NULL; immutable
  * @request: of a caller: what it waits for the reply to; immutable
  * @peek: a receiver that leaves the message where it is; immutable
  * @least: a receiver that takes the least priority first; immutable
@@ -104,6 +107,7 @@ struct mbox_waiter {
 	struct mbox_seat seat;
 	bool claimed;
 	bool sync;
+	struct mbox_link *link;
 	struct mbox_request *request;
 	bool peek;
 	bool least;

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * direct.c - processes that send to each other directly: the inbox of each, and how
+ * they come to have a link.
+ *
+ * An inbox is a mailbox like others, in the registry and all, but that it is found by
+ * whose it is, too. It is made by whoever first needs it, be that the process itself
+ * or one that may signal it. The process pays, as for a mailbox that is transferred to
+ * it: whoever may signal it could do it greater harm.
+ */
+
+#include <linux/err.h>
+#include <linux/sched/signal.h>
+
+#include "direct.h"
+#include "limits.h"
+#include "mailbox.h"
+#include "owner.h"
+#include "participant.h"
+#include "policy.h"
+#include "registry.h"
+
+/* The inbox that there is, to be put, or NULL. */
+static struct mbox *find_inbox(struct mbox_participant *whose)
+{
+	struct mbox *mb;
+
+	rcu_read_lock();
+	mb = rcu_dereference(whose->inbox);
+	if (mb && (mbox_is_gone(mb) || !refcount_inc_not_zero(&mb->refs)))
+		mb = NULL;
+	rcu_read_unlock();
+	return mb;
+}
+
+static struct mbox_create default_attributes(void)
+{
+	return (struct mbox_create) {
+		.flags = MBOX_CREATE_INBOX,
+		.max_msgs = min(MBOX_INBOX_MSGS, READ_ONCE(mbox_limits.max_msgs)),
+		.max_size = min(MBOX_INBOX_SIZE, READ_ONCE(mbox_limits.max_size)),
+		.max_bytes = MBOX_UNBOUNDED_BYTES,
+	};
+}
+
+static struct mbox *make_inbox(struct mbox_heir *owner)
+{
+	const struct mbox_create attr = default_attributes();
+	struct mbox *mb = mbox_mailbox_alloc(&attr, mbox_registry_ns(), owner->payer);
+	int err;
+
+	if (IS_ERR(mb))
+		return mb;
+	err = mbox_registry_add(mb, owner);
+	if (!err)
+		return mb;
+	mbox_mailbox_put(mb);
+	return ERR_PTR(err);
+}
+
+static struct mbox *make_inbox_of(struct mbox_participant *whose)
+{
+	bool own = whose->pid == task_tgid(current);
+	struct mbox_heir owner;
+	struct mbox *mb;
+	int err;
+
+	if (!own && !mbox_registry_shares_ns(whose->pid))
+		return ERR_PTR(-ESRCH);
+	err = own ? mbox_owner_heir(&owner) : mbox_owner_other_heir(&owner, whose->pid);
+	/* To send is a right: without it, one that there is would refuse as well. */
+	if (err)
+		return ERR_PTR(err == -EPERM ? -EACCES : err);
+	mb = make_inbox(&owner);
+	mbox_owner_heir_free(&owner);
+	return mb;
+}
+
+/* Room that a process had is free once it has ended, so look again. */
+static struct mbox *settle_and_make(struct mbox_participant *whose)
+{
+	struct mbox *mb = make_inbox_of(whose);
+
+	if (mb != ERR_PTR(-EDQUOT) && mb != ERR_PTR(-ENOSPC))
+		return mb;
+	mbox_participant_settle();
+	return make_inbox_of(whose);
+}
+
+/*
+ * The inbox of a process, to be put, made if there is none: -EACCES if the caller may
+ * not, -ESRCH if the process has ended or is in another network namespace, -EDQUOT,
+ * -ENOSPC, -ENOMEM or -EINTR.
+ */
+struct mbox *mbox_direct_inbox(struct mbox_participant *whose)
+{
+	struct mbox *mb;
+
+	do {
+		mb = find_inbox(whose) ?: settle_and_make(whose);
+		/* Somebody else is about to have made it, or to have ended it. */
+		if (mb != ERR_PTR(-EEXIST))
+			return mb;
+		cond_resched();
+	} while (!fatal_signal_pending(current));
+	return ERR_PTR(-EINTR);
+}
+
+/*
+ * What two processes send to each other by, to be put. To make it they must be in one
+ * network namespace, and live: else -ESRCH; -EINVAL if they are one, -EDQUOT, -ENOSPC
+ * or -ENOMEM.
+ */
+struct mbox_link *mbox_direct_link(struct mbox_participant *other,
+				   struct mbox_participant *self, struct mbox_account *payer)
+{
+	struct mbox_link *link;
+
+	if (other == self)
+		return ERR_PTR(-EINVAL);
+	link = mbox_link_find(self, other);
+	if (link)
+		return link;
+	if (!mbox_registry_shares_ns(other->pid))
+		return ERR_PTR(-ESRCH);
+	return mbox_link_make(self, other, mbox_registry_ns(), payer);
+}
+
+static struct mbox_participant *get_owner(const struct mbox *mb)
+{
+	struct mbox_participant *owner;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mb->access.owner);
+	if (owner && !refcount_inc_not_zero(&owner->refs))
+		owner = NULL;
+	rcu_read_unlock();
+	return owner;
+}
+
+/*
+ * What @self sends to the inbox by, likewise; -EIDRM if the owner has ended.
+ */
+struct mbox_link *mbox_direct_link_to(const struct mbox *inbox, struct mbox_participant *self,
+				      struct mbox_account *payer)
+{
+	struct mbox_participant *owner = get_owner(inbox);
+	struct mbox_link *link;
+
+	if (!owner || mbox_is_dead(owner)) {
+		mbox_participant_put(owner);
+		return ERR_PTR(-EIDRM);
+	}
+	link = mbox_direct_link(owner, self, payer);
+	mbox_participant_put(owner);
+	return link;
+}
+
+/* The one that there is, to be put, or NULL. */
+struct mbox_link *mbox_direct_find_link(const struct mbox *inbox,
+					const struct mbox_participant *self)
+{
+	struct mbox_participant *owner = get_owner(inbox);
+	struct mbox_link *link = owner ? mbox_link_find(self, owner) : NULL;
+
+	mbox_participant_put(owner);
+	return link;
+}
+
+/* One of the two has ended: tell the other, if it waits for that one. */
+void mbox_direct_end_link(struct mbox_link *link)
+{
+	unsigned int i;
+
+	if (!mbox_link_end(link))
+		return;
+	for (i = 0; i < 2; i++) {
+		struct mbox *mb = find_inbox(link->ends[i].who);
+
+		if (!mb)
+			continue;
+		mbox_policy_end_link(mb, link->ids[!i]);
+		mbox_mailbox_put(mb);
+	}
+}
