@@ -349,7 +349,7 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 	msg->counted = !mbox_is_rendezvous(mb);
 	msg->stamp = mbox_clock_tick(&msg->from->clock);
 	msg->time = ktime_get();
-	msg->realtime = ktime_get_real();
+	msg->realtime = ktime_mono_to_real(msg->time);
 	sender->stamp = msg->stamp;
 	if (sender->request)
 		sender->request->caller = sender;
