@@ -117,32 +117,6 @@ static struct mbox_deed *write_deed(u64 id)
 	return deed;
 }
 
-static struct mbox_files *take_files(struct mbox *mb, const struct mbox_send *send,
-				     struct mbox_account *payer)
-{
-	if (!(mb->kind & MBOX_CREATE_FILES))
-		return ERR_PTR(-EOPNOTSUPP);
-	if (mbox_is_orphan(mb))
-		return ERR_PTR(mbox_is_gone(mb) ? -EIDRM : -EOWNERDEAD);
-	return mbox_files_take(mb, payer, u64_to_user_ptr(send->files), send->nr_files);
-}
-
-static int send_with_files(struct mbox *mb, const struct mbox_send *send,
-			   struct mbox_posting *posting, struct mbox_receipt *receipt)
-{
-	int err;
-
-	if (!send->nr_files)
-		return mbox_send_user(mb, send, posting, receipt);
-	posting->files = take_files(mb, send, posting->payer);
-	if (IS_ERR(posting->files))
-		return PTR_ERR(posting->files);
-	err = mbox_send_user(mb, send, posting, receipt);
-	/* If there was not even a message. */
-	mbox_files_put(posting->files);
-	return err;
-}
-
 static int post(const struct mbox_command *command, struct mbox *mb,
 		const struct mbox_send *send, struct mbox_posting *posting,
 		struct mbox_receipt *receipt)
@@ -152,7 +126,7 @@ static int post(const struct mbox_command *command, struct mbox *mb,
 	posting->payer = mbox_dev_payer(command->mf);
 	if (IS_ERR(posting->payer))
 		return PTR_ERR(posting->payer);
-	err = send_with_files(mb, send, posting, receipt);
+	err = mbox_send_user(mb, send, posting, receipt);
 	mbox_account_put(posting->payer);
 	return err;
 }

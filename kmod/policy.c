@@ -368,9 +368,9 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 }
 
 /* Files are there only as long as somebody lives who answers for the mailbox. */
-static bool may_bring_files(const struct mbox *mb, const struct mbox_msg *msg)
+static bool may_bring_files(const struct mbox *mb, const struct mbox_waiter *sender)
 {
-	return !msg || !msg->files || !mbox_is_orphan(mb);
+	return !sender->brings_files || !mbox_is_orphan(mb);
 }
 
 /* Take away the files of a message. */
@@ -395,7 +395,7 @@ static int fits(const struct mbox *mb, const struct mbox_lane *lane, u32 len)
 static int room_for(const struct mbox *mb, const struct mbox_lane *lane,
 		    const struct mbox_waiter *sender)
 {
-	if (!may_bring_files(mb, sender->msg))
+	if (!may_bring_files(mb, sender))
 		return -EOWNERDEAD;
 	if (mb->kind & MBOX_CREATE_RESERVE)
 		return list_empty(&mb->slots) ? -EAGAIN : 0;
@@ -671,7 +671,7 @@ static int send_slot(struct mbox *mb, struct mbox_waiter *sender,
 
 	begin(mb, &wakes);
 	err = check_in(mb, sender->seat.pass);
-	if (!err && !may_bring_files(mb, sender->msg))
+	if (!err && !may_bring_files(mb, sender))
 		err = -EOWNERDEAD;
 	if (err) {
 		end(mb, &wakes);
@@ -1013,7 +1013,7 @@ void mbox_policy_change(struct mbox *mb, void (*change)(struct mbox *mb, void *a
 
 static bool seat_brings_none(const struct mbox *mb, const struct mbox_seat *seat)
 {
-	return may_bring_files(mb, seat->waiter->msg);
+	return may_bring_files(mb, seat->waiter);
 }
 
 /* What a sender still waits for it takes back. */

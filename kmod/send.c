@@ -11,6 +11,7 @@
 #include <linux/uio.h>
 
 #include "direct.h"
+#include "files.h"
 #include "gate.h"
 #include "msg.h"
 #include "policy.h"
@@ -33,7 +34,10 @@ static struct mbox_msg *get_slot(struct mbox *mb, u32 prio, struct mbox_posting 
 	int err;
 
 	do {
-		waiter = (struct mbox_waiter) { .prio = prio };
+		waiter = (struct mbox_waiter) {
+			.prio = prio,
+			.brings_files = posting->files,
+		};
 		mbox_wait_init(&waiter, &posting->pass);
 		err = mbox_policy_reserve(mb, &waiter, &posting->patience);
 	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, &posting->pass) > 0);
@@ -105,6 +109,7 @@ static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync,
 			.sync = sync || posting->request || mbox_is_rendezvous(mb),
 			.request = posting->request,
 			.link = posting->link,
+			.brings_files = msg->files,
 			.prio = msg->prio,
 			.msg = msg,
 		};
@@ -130,6 +135,32 @@ static int limit_wait(struct mbox_patience *patience, ktime_t expires)
 	return 0;
 }
 
+static int check_files(const struct mbox *mb, const struct mbox_send *send)
+{
+	if (!send->nr_files)
+		return 0;
+	if (!(mb->kind & MBOX_CREATE_FILES))
+		return -EOPNOTSUPP;
+	if (!mbox_is_orphan(mb))
+		return 0;
+	return mbox_is_gone(mb) ? -EIDRM : -EOWNERDEAD;
+}
+
+static int take_files(struct mbox *mb, const struct mbox_send *send,
+		      struct mbox_posting *posting)
+{
+	struct mbox_files *files;
+
+	if (!send->nr_files)
+		return 0;
+	files = mbox_files_take(mb, posting->payer, u64_to_user_ptr(send->files),
+				send->nr_files);
+	if (IS_ERR(files))
+		return PTR_ERR(files);
+	posting->files = files;
+	return 0;
+}
+
 static int send_user(struct mbox *mb, const struct mbox_send *send,
 		     struct mbox_posting *posting, struct mbox_receipt *receipt)
 {
@@ -141,11 +172,15 @@ static int send_user(struct mbox *mb, const struct mbox_send *send,
 		expires = mbox_wait_time(send->expires);
 		err = limit_wait(&posting->patience, expires);
 	}
+	if (!err)
+		err = take_files(mb, send, posting);
 	if (err)
 		return err;
 	msg = prepare(mb, send->len, send->prio, posting);
-	if (IS_ERR(msg))
+	if (IS_ERR(msg)) {
+		mbox_files_put(posting->files);
 		return PTR_ERR(msg);
+	}
 	if (copy_from_user(msg->data, u64_to_user_ptr(send->buf), msg->len)) {
 		mbox_policy_discard(mb, msg);
 		return -EFAULT;
@@ -197,7 +232,7 @@ static int join(struct mbox *mb, struct mbox_posting *posting)
 int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
 		   struct mbox_posting *posting, struct mbox_receipt *receipt)
 {
-	int err = join(mb, posting);
+	int err = check_files(mb, send) ?: join(mb, posting);
 
 	if (!err)
 		err = send_user(mb, send, posting, receipt);

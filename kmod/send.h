@@ -15,9 +15,9 @@
  * @patience: how long to wait
  * @deed: an ownership that goes with the message, or NULL; the caller's until
  *	there is a message, then NULL
- * @files: likewise, files
  * @request: that the message is, or NULL; held by the caller
  * @link: that the message goes through, or NULL; set while it is sent
+ * @files: that go with it, or NULL; set until there is a message
  */
 struct mbox_posting {
 	struct mbox_pass pass;
@@ -26,9 +26,9 @@ struct mbox_posting {
 	const struct cred *payer_cred;
 	struct mbox_patience patience;
 	struct mbox_deed *deed;
-	struct mbox_files *files;
 	struct mbox_request *request;
 	struct mbox_link *link;
+	struct mbox_files *files;
 };
 
 /**

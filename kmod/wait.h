@@ -78,6 +78,7 @@ struct mbox_seat {
  * @seat: where, unless it chooses among several mailboxes
  * @claimed: by mbox_wait_claim()
  * @sync: a sender that is done when a receiver has its message; immutable
+ * @brings_files: a sender whose message has files; immutable
  * @link: of a sender, the one that its message goes through; of a receiver, that with
  *	the process that it wants messages from; or NULL; immutable
  * @request: of a caller: what it waits for the reply to; immutable
@@ -107,6 +108,7 @@ struct mbox_waiter {
 	struct mbox_seat seat;
 	bool claimed;
 	bool sync;
+	bool brings_files;
 	struct mbox_link *link;
 	struct mbox_request *request;
 	bool peek;

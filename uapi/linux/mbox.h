@@ -115,7 +115,8 @@
  * MBOX_FILES_MAX open files with a message, while its owner lives. The receiver
  * that asks for them gets descriptors of the same open files, close-on-exec. If the
  * mailbox loses its owner, the files of its messages are closed, and the messages
- * say so (MBOX_GOT_FILES_LOST).
+ * say so (MBOX_GOT_FILES_LOST); a sender that still waits is told EOWNERDEAD, and
+ * has not sent. A descriptor of any kind can be sent, O_PATH ones included.
  *
  * Rights are those of the calling process at each call, never those of the
  * descriptor. A process is a thread group: its threads share its rights, exec
@@ -200,7 +201,8 @@
  *              and is gone, before or during the call
  *   EINTR      a signal came before anything happened (the call is restarted
  *              instead where the handler was installed with SA_RESTART), or while
- *              somebody had the request of a call (never restarted)
+ *              somebody had the request of a call (never restarted, not even when
+ *              the process was only stopped and continued)
  *   EINVAL     an unknown flag, a reserved field that is not zero, a structure
  *              shorter than its first version, a value out of its range
  *   EISCONN    the descriptor is bound to a mailbox already
@@ -230,10 +232,10 @@
  *
  * A call that returns an error has changed nothing, but for what is said above of
  * clocks and below of batches and replies. Where more than one error
- * applies, arguments come first (E2BIG, EINVAL, EBADF), then the mailbox
+ * applies, arguments come first (E2BIG, EINVAL, EBADF but for files), then the mailbox
  * (ENOTCONN, ENOENT, EIDRM), the right (EACCES), what it was created for
  * (EOPNOTSUPP), the process it is about (ESRCH, EPERM), the message (EMSGSIZE,
- * EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT), and last its state (EIDRM,
+ * EBADF, EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT), and last its state (EIDRM,
  * EKEYREVOKED, EBUSY, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR). Two waits come
  * before the message's bytes are looked at: that for a reserved buffer, and the
  * one that is over since the message has expired already.
@@ -538,7 +540,8 @@ struct mbox_send {
  * @tid: out; the sending thread, 0 if the receiver's pid namespace cannot see it
  * @got: out; MBOX_GOT_* bits
  * @nr_files: in: length of the array @files, 0 to MBOX_FILES_MAX, with
- *	MBOX_RECV_FILES, else 0; out: how many files came (written with EMSGSIZE, too)
+ *	MBOX_RECV_FILES, else 0; out: how many files came, wanted or not; 0 if they
+ *	were lost with the owner (written with EMSGSIZE, too)
  * @reserved: in; must be 0
  * @files: in; address of an array of descriptors (__s32), with MBOX_RECV_FILES.
  *	Written: for each file that came the new descriptor, or a negative errno
@@ -1130,7 +1133,8 @@ struct mbox_token {
  *
  * Each item, with flags and results of its own, is carried out as by MBOX_IOC_SEND
  * or MBOX_IOC_RECV, one after the other, until one fails or a signal comes. The call
- * fails, with the errno of the first item, only if @done would be 0.
+ * fails, with the errno of the first item, only if @done would be 0; or with EFAULT,
+ * if the structure becomes unwritable meanwhile.
  *
  * Errors: EINVAL, E2BIG, EFAULT, and those of the items.
  */
