@@ -264,13 +264,43 @@ static struct mbox_msg *best_for(struct mbox *mb, const struct mbox_waiter *rece
 	return mbox_queue_first(&mb->queue);
 }
 
+/* Take away the files of a message. */
+static void strip(struct mbox_msg *msg, struct mbox_wakes *wakes)
+{
+	list_move(&msg->files->node, &wakes->files);
+	msg->files = NULL;
+	WRITE_ONCE(msg->files_lost, true);
+}
+
+/* The mailbox has lost its owner. What a sender still waits for it takes back. */
+static bool strip_or_drop(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wakes)
+{
+	bool drops = msg->sender;
+
+	if (drops)
+		drop(mb, msg, -EOWNERDEAD, wakes);
+	else
+		strip(msg, wakes);
+	return drops;
+}
+
+/* Nobody is to receive it any more, or not its files. True if it is dropped. */
+static bool drop_stale(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wakes)
+{
+	if (has_expired(msg)) {
+		drop_expired(mb, msg, wakes);
+		return true;
+	}
+	return msg->files && mbox_is_orphan(mb) && strip_or_drop(mb, msg, wakes);
+}
+
 static struct mbox_msg *find(struct mbox *mb, const struct mbox_waiter *receiver,
 			     struct mbox_wakes *wakes)
 {
 	struct mbox_msg *msg;
 
-	while ((msg = best_for(mb, receiver)) && has_expired(msg))
-		drop_expired(mb, msg, wakes);
+	while ((msg = best_for(mb, receiver)) && drop_stale(mb, msg, wakes))
+		;
 	return msg;
 }
 
@@ -371,14 +401,6 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 static bool may_bring_files(const struct mbox *mb, const struct mbox_waiter *sender)
 {
 	return !sender->brings_files || !mbox_is_orphan(mb);
-}
-
-/* Take away the files of a message. */
-static void strip(struct mbox_msg *msg, struct mbox_wakes *wakes)
-{
-	list_move(&msg->files->node, &wakes->files);
-	msg->files = NULL;
-	WRITE_ONCE(msg->files_lost, true);
 }
 
 /* Whether so many bytes more fit into the room that the lane leads to. */
@@ -1016,19 +1038,14 @@ static bool seat_brings_none(const struct mbox *mb, const struct mbox_seat *seat
 	return may_bring_files(mb, seat->waiter);
 }
 
-/* What a sender still waits for it takes back. */
 static bool strip_one(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	struct mbox_files *files;
 
 	files = list_first_entry_or_null(&mb->filed, struct mbox_files, node);
-	if (!files)
-		return false;
-	if (files->msg->sender)
-		drop(mb, files->msg, -EOWNERDEAD, wakes);
-	else
-		strip(files->msg, wakes);
-	return true;
+	if (files)
+		strip_or_drop(mb, files->msg, wakes);
+	return files;
 }
 
 /* The mailbox has lost its owner: nobody answers for files any more. */

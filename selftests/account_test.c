@@ -1434,6 +1434,8 @@ TEST_F(usage, of_oneself_is_everybodys_to_see)
 		.ns_msgs = 0,
 		.ns_msgs_limit = tunable("ns_msgs"),
 		.limit_grants = tunable("max_grants"),
+		.user_files_limit = tunable("user_files"),
+		.ns_files_limit = tunable("ns_files"),
 	};
 	EXPECT_EQ(0, memcmp(&expected, &usage, sizeof(usage)));
 	EXPECT_LT(0, usage.user_bytes);
