@@ -194,14 +194,14 @@ static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 static __poll_t poll_inbox(struct mbox *mb, struct file *file, poll_table *wait)
 {
 	struct mbox_participant *self = mbox_dev_self(file->private_data);
-	struct mbox_link *link;
+	struct mbox_lane *lane;
 	__poll_t events;
 
 	if (IS_ERR(self))
 		return EPOLLERR;
-	link = mbox_direct_find_link(mb, self);
-	events = mbox_mailbox_poll(mb, link ? mbox_link_lane(link, self) : NULL, file, wait);
-	mbox_link_put(link);
+	lane = mbox_direct_find_lane(mb, self);
+	events = mbox_mailbox_poll(mb, lane, file, wait);
+	mbox_lane_put(lane);
 	mbox_participant_put(self);
 	return events;
 }

@@ -138,33 +138,42 @@ static struct mbox_participant *get_owner(const struct mbox *mb)
 	return owner;
 }
 
-/*
- * What @self sends to the inbox by, likewise; -EIDRM if the owner has ended.
- */
-struct mbox_link *mbox_direct_link_to(const struct mbox *inbox, struct mbox_participant *self,
-				      struct mbox_account *payer)
+static struct mbox_lane *lane_of(struct mbox_link *link, const struct mbox *inbox,
+				 const struct mbox_participant *self)
+{
+	return mbox_link_find_lane(link, inbox, self) ?:
+	       mbox_link_make_lane(link, inbox, self);
+}
+
+/* What @self sends to the inbox by, likewise; -EIDRM if the owner has ended. */
+struct mbox_lane *mbox_direct_lane(const struct mbox *inbox, struct mbox_participant *self,
+				   struct mbox_account *payer)
 {
 	struct mbox_participant *owner = get_owner(inbox);
+	struct mbox_lane *lane = ERR_PTR(-EIDRM);
 	struct mbox_link *link;
 
-	if (!owner || mbox_is_dead(owner)) {
-		mbox_participant_put(owner);
-		return ERR_PTR(-EIDRM);
+	if (owner && !mbox_is_dead(owner)) {
+		link = mbox_direct_link(owner, self, payer);
+		lane = IS_ERR(link) ? ERR_CAST(link) : lane_of(link, inbox, self);
+		if (!IS_ERR(link))
+			mbox_link_put(link);
 	}
-	link = mbox_direct_link(owner, self, payer);
 	mbox_participant_put(owner);
-	return link;
+	return lane;
 }
 
 /* The one that there is, to be put, or NULL. */
-struct mbox_link *mbox_direct_find_link(const struct mbox *inbox,
+struct mbox_lane *mbox_direct_find_lane(const struct mbox *inbox,
 					const struct mbox_participant *self)
 {
 	struct mbox_participant *owner = get_owner(inbox);
 	struct mbox_link *link = owner ? mbox_link_find(self, owner) : NULL;
+	struct mbox_lane *lane = link ? mbox_link_find_lane(link, inbox, self) : NULL;
 
+	mbox_link_put(link);
 	mbox_participant_put(owner);
-	return link;
+	return lane;
 }
 
 /* One of the two has ended: tell the other, if it waits for that one. */

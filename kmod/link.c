@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * link.c - links: of two processes that have to do with each other directly there is
- * one, from the first time on until one of them ends. It counts what each has sent to
- * the other that waits there, and keeps those in line who wait for room.
+ * one, from the first time on until one of them ends.
  *
  *   made: in the table, tied to both ---one of them ends---> over: in neither
  *
- * Messages on their way keep it beyond that. It is over before those are told who
+ * It is over before those are told who
  * wait for more (ends.c), so whoever finds it not over, under the lock of the inbox
  * that it waits in, will be told.
+ *
+ * For each of the two it has a lane to its inbox, which counts what the other one has
+ * sent that is still there, and keeps those in line who wait for room.
  */
 
 #include <linux/err.h>
@@ -31,15 +33,32 @@ static const struct rhashtable_params by_ids = {
 static struct rhashtable links;
 static DEFINE_MUTEX(links_lock);
 
-static const struct mbox_cost cost = { .bytes = sizeof(struct mbox_link) };
+/* With its lanes. Those that lead to an inbox that is gone do not last. */
+static const struct mbox_cost cost = {
+	.bytes = sizeof(struct mbox_link) + 2 * sizeof(struct mbox_lane),
+};
 
-void mbox_lane_init(struct mbox_lane *lane)
+void mbox_lane_init(struct mbox_lane *lane, const struct mbox *mb)
 {
+	lane->mb = mb;
+	refcount_set(&lane->refs, 1);
 	lane->senders.used = 0;
 	lane->bytes = 0;
 	lane->msgs = 0;
 	INIT_LIST_HEAD(&lane->waiting);
 	INIT_LIST_HEAD(&lane->stirred);
+}
+
+struct mbox_lane *mbox_lane_get(struct mbox_lane *lane)
+{
+	refcount_inc(&lane->refs);
+	return lane;
+}
+
+void mbox_lane_put(struct mbox_lane *lane)
+{
+	if (lane && refcount_dec_and_test(&lane->refs))
+		kfree_rcu(lane, rcu);
 }
 
 static struct mbox_link *find(const u64 ids[2])
@@ -65,8 +84,12 @@ struct mbox_link *mbox_link_find(const struct mbox_participant *one,
 
 static void free_link(struct mbox_link *link)
 {
-	mbox_participant_put(link->ends[0].who);
-	mbox_participant_put(link->ends[1].who);
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		mbox_lane_put(rcu_dereference_protected(link->ends[i].lane, true));
+		mbox_participant_put(link->ends[i].who);
+	}
 	mbox_account_put(link->payer);
 	mbox_ns_put(link->ns);
 	kfree_rcu(link, rcu);
@@ -98,7 +121,7 @@ static void init_end(struct mbox_link *link, unsigned int i, struct mbox_partici
 	end->link = link;
 	end->who = mbox_participant_get(who);
 	INIT_LIST_HEAD(&end->tie);
-	mbox_lane_init(&end->lane);
+	RCU_INIT_POINTER(end->lane, NULL);
 }
 
 static struct mbox_link *alloc(struct mbox_participant *one, struct mbox_participant *other,
@@ -210,6 +233,54 @@ bool mbox_link_end(struct mbox_link *link)
 	atomic_dec(&link->ends[1].who->nr_links);
 	mbox_link_put(link);
 	return true;
+}
+
+/*
+ * Lanes.
+ */
+
+/* Of what @from sends. */
+static struct mbox_link_end *other_end(struct mbox_link *link,
+				       const struct mbox_participant *from)
+{
+	return &link->ends[link->ends[0].who == from];
+}
+
+/* That by which @from sends to @inbox, to be put, or NULL if there is none. */
+struct mbox_lane *mbox_link_find_lane(struct mbox_link *link, const struct mbox *inbox,
+				      const struct mbox_participant *from)
+{
+	struct mbox_lane *lane;
+
+	rcu_read_lock();
+	lane = rcu_dereference(other_end(link, from)->lane);
+	if (lane && (lane->mb != inbox || !refcount_inc_not_zero(&lane->refs)))
+		lane = NULL;
+	rcu_read_unlock();
+	return lane;
+}
+
+/* Likewise, made if there is none, or -ENOMEM. */
+struct mbox_lane *mbox_link_make_lane(struct mbox_link *link, const struct mbox *inbox,
+				      const struct mbox_participant *from)
+{
+	struct mbox_link_end *end = other_end(link, from);
+	struct mbox_lane *lane, *former;
+
+	lane = kmalloc(sizeof(*lane), MBOX_GFP);
+	if (!lane)
+		return ERR_PTR(-ENOMEM);
+	mbox_lane_init(lane, inbox);
+	mutex_lock(&links_lock);
+	former = mbox_link_find_lane(link, inbox, from);
+	if (!former)
+		former = rcu_replace_pointer(end->lane, mbox_lane_get(lane),
+					     lockdep_is_held(&links_lock));
+	else
+		swap(lane, former);
+	mutex_unlock(&links_lock);
+	mbox_lane_put(former);
+	return lane;
 }
 
 int mbox_link_init(void)

@@ -164,7 +164,7 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	hash_init(mb->access.permits);
 	INIT_LIST_HEAD(&mb->receivers);
 	INIT_LIST_HEAD(&mb->offers);
-	mbox_lane_init(&mb->lane);
+	mbox_lane_init(&mb->lane, mb);
 	INIT_LIST_HEAD(&mb->waiting);
 	INIT_LIST_HEAD(&mb->stirred);
 	INIT_LIST_HEAD(&mb->held);

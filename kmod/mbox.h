@@ -146,9 +146,14 @@ struct mbox_levels {
 	struct list_head level[MBOX_LEVELS];
 };
 
+struct mbox;
+
 /**
  * struct mbox_lane - those who wait for the same room in a mailbox: its own, or, in an
- *	inbox, that of one link; all guarded by mailbox->lock
+ *	inbox, that of one link (link.c); guarded by mailbox->lock
+ * @mb: the inbox, as long as there is something of it in the lane; immutable
+ * @refs: of a link's lane: of the link, of messages and of calls
+ * @rcu: whoever has just told the last waiter may still look at it
  * @senders: seats of senders without room, by priority, then arrival
  * @bytes: of a link: payload queued
  * @msgs: likewise, messages
@@ -156,6 +161,9 @@ struct mbox_levels {
  * @stirred: in mailbox->stirred while there are senders, and may be room
  */
 struct mbox_lane {
+	const struct mbox *mb;
+	refcount_t refs;
+	struct rcu_head rcu;
 	struct mbox_levels senders;
 	u64 bytes;
 	u32 msgs;
@@ -166,7 +174,6 @@ struct mbox_lane {
 struct mbox_waiter;
 struct mbox_request;
 struct mbox_link;
-struct mbox;
 
 /**
  * struct mbox_participant - a process that uses mbox, or is named by one that does
@@ -311,7 +318,7 @@ struct mbox_files {
  * @sender: the synchronous sender that waits until it is received, or NULL
  * @pool: the mailbox that its memory belongs to, or NULL
  * @deed: the ownership that comes with it, or NULL
- * @link: that it goes through (a reference), or NULL
+ * @lane: of an inbox, the one that it goes through (a reference), or NULL
  * @request: that it is (a reference), or NULL
  * @files: that come with it, or NULL; those of a queued one may be taken away
  * @payer: whose account it is charged to (a reference)
@@ -347,7 +354,7 @@ struct mbox_msg {
 	struct mbox_waiter *sender;
 	struct mbox *pool;
 	struct mbox_deed *deed;
-	struct mbox_link *link;
+	struct mbox_lane *lane;
 	struct mbox_request *request;
 	struct mbox_files *files;
 	struct mbox_account *payer;

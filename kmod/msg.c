@@ -108,7 +108,7 @@ void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
 	msg->expiry.expires = KTIME_MAX;
 	msg->sender = NULL;
 	msg->deed = NULL;
-	msg->link = NULL;
+	msg->lane = NULL;
 	msg->request = NULL;
 	msg->files = NULL;
 	msg->is_reply = false;
@@ -142,7 +142,7 @@ bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg)
 		msg->deed->release(msg->deed);
 	mbox_files_put(msg->files);
 	mbox_request_put(msg->request);
-	mbox_link_put(msg->link);
+	mbox_lane_put(msg->lane);
 	if (msg->is_reply)
 		mbox_msg_uncharge_reply(mb, msg->payer, msg->len);
 	else

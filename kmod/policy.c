@@ -65,7 +65,7 @@ static void unseat_receiver(struct mbox *mb, struct mbox_seat *seat)
 
 static struct mbox_lane *lane_of(struct mbox *mb, const struct mbox_waiter *sender)
 {
-	return sender->link ? mbox_link_lane(sender->link, sender->msg->from) : &mb->lane;
+	return sender->lane ?: &mb->lane;
 }
 
 /* Somebody may have room in it now. */
@@ -143,11 +143,9 @@ static void enqueue(struct mbox *mb, struct mbox_msg *msg,
 		    void (*add)(struct mbox_queue *queue, struct mbox_msg *msg))
 {
 	add(&mb->queue, msg);
-	if (msg->link && msg->counted) {
-		struct mbox_lane *lane = mbox_link_lane(msg->link, msg->from);
-
-		lane->msgs++;
-		lane->bytes += msg->len;
+	if (msg->lane && msg->counted) {
+		msg->lane->msgs++;
+		msg->lane->bytes += msg->len;
 	}
 	if (msg->files) {
 		msg->files->msg = msg;
@@ -161,12 +159,10 @@ static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
 	struct mbox_waiter *sender = msg->sender;
 
 	mbox_queue_del(&mb->queue, msg);
-	if (msg->link && msg->counted) {
-		struct mbox_lane *lane = mbox_link_lane(msg->link, msg->from);
-
-		lane->msgs--;
-		lane->bytes -= msg->len;
-		stir(mb, lane);
+	if (msg->lane && msg->counted) {
+		msg->lane->msgs--;
+		msg->lane->bytes -= msg->len;
+		stir(mb, msg->lane);
 	}
 	if (msg->files)
 		list_del_init(&msg->files->node);

@@ -92,8 +92,8 @@ static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
 	posting->files = NULL;
 	if (posting->request)
 		msg->request = mbox_request_get(posting->request);
-	if (posting->link)
-		msg->link = mbox_link_get(posting->link);
+	if (posting->lane)
+		msg->lane = mbox_lane_get(posting->lane);
 	return msg;
 }
 
@@ -108,7 +108,7 @@ static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync,
 		sender = (struct mbox_waiter) {
 			.sync = sync || posting->request || mbox_is_rendezvous(mb),
 			.request = posting->request,
-			.link = posting->link,
+			.lane = posting->lane,
 			.brings_files = msg->files,
 			.prio = msg->prio,
 			.msg = msg,
@@ -218,14 +218,14 @@ static int send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting
 /* Into an inbox messages go by a link, which there is from now on. */
 static int join(struct mbox *mb, struct mbox_posting *posting)
 {
-	struct mbox_link *link;
+	struct mbox_lane *lane;
 
 	if (!mbox_is_inbox(mb))
 		return 0;
-	link = mbox_direct_link_to(mb, posting->from, posting->payer);
-	if (IS_ERR(link))
-		return PTR_ERR(link);
-	posting->link = link;
+	lane = mbox_direct_lane(mb, posting->from, posting->payer);
+	if (IS_ERR(lane))
+		return PTR_ERR(lane);
+	posting->lane = lane;
 	return 0;
 }
 
@@ -236,7 +236,7 @@ int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
 
 	if (!err)
 		err = send_user(mb, send, posting, receipt);
-	mbox_link_put(posting->link);
+	mbox_lane_put(posting->lane);
 	return err;
 }
 
@@ -250,6 +250,6 @@ int mbox_send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *
 
 	if (!err)
 		err = send_iter(mb, from, posting);
-	mbox_link_put(posting->link);
+	mbox_lane_put(posting->lane);
 	return err;
 }

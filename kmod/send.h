@@ -16,7 +16,7 @@
  * @deed: an ownership that goes with the message, or NULL; the caller's until
  *	there is a message, then NULL
  * @request: that the message is, or NULL; held by the caller
- * @link: that the message goes through, or NULL; set while it is sent
+ * @lane: that the message goes through, or NULL; set while it is sent
  * @files: that go with it, or NULL; set until there is a message
  */
 struct mbox_posting {
@@ -27,7 +27,7 @@ struct mbox_posting {
 	struct mbox_patience patience;
 	struct mbox_deed *deed;
 	struct mbox_request *request;
-	struct mbox_link *link;
+	struct mbox_lane *lane;
 	struct mbox_files *files;
 };
 

@@ -79,8 +79,9 @@ struct mbox_seat {
  * @claimed: by mbox_wait_claim()
  * @sync: a sender that is done when a receiver has its message; immutable
  * @brings_files: a sender whose message has files; immutable
- * @link: of a sender, the one that its message goes through; of a receiver, that with
- *	the process that it wants messages from; or NULL; immutable
+ * @lane: of a sender, the one to wait in, or NULL: the mailbox's own; immutable
+ * @link: of a receiver, that with the process that it wants messages from, or NULL;
+ *	immutable
  * @request: of a caller: what it waits for the reply to; immutable
  * @peek: a receiver that leaves the message where it is; immutable
  * @least: a receiver that takes the least priority first; immutable
@@ -109,6 +110,7 @@ struct mbox_waiter {
 	bool claimed;
 	bool sync;
 	bool brings_files;
+	struct mbox_lane *lane;
 	struct mbox_link *link;
 	struct mbox_request *request;
 	bool peek;
