@@ -153,6 +153,8 @@ int mbox_call_pass(struct mbox_participant *self, u64 token, struct mbox_partici
 		return PTR_ERR(request);
 	err = -EBADR;
 	if (seize(request, self)) {
+		/* It is told something, as by a message: what it does is later. */
+		mbox_clock_merge(&to->clock, mbox_clock_tick(&self->clock));
 		err = mbox_participant_tie(to, &request->tie, &to->tokens);
 		if (!err)
 			WRITE_ONCE(request->passed_on, true);

@@ -99,7 +99,8 @@
  * handed on to another process (MBOX_IOC_TOKEN). Until then the call ends early,
  * and the caller is told why:
  *
- *   EIDRM         the mailbox was deleted or ended with its owner
+ *   EIDRM         the mailbox was deleted, or ended with its owner, who did not have
+ *                 the token
  *   EOWNERDEAD    the process that had the token ended
  *   EKEYREJECTED  it lost the right to receive by which it got the token (one that
  *                 was handed the token on needs no such right)
@@ -109,7 +110,9 @@
  *
  * A caller that gives up before its request is received takes it back. After that
  * whoever has the token is told ECANCELED when it replies, or when it asks
- * (MBOX_IOC_TOKEN).
+ * (MBOX_IOC_TOKEN). A token takes some bytes of the quota of the caller's user until it
+ * is used or its holder ends, even if the caller has given up. To hand it on is an
+ * event for the clocks of both processes.
  *
  * Files: a mailbox made for it (MBOX_CREATE_FILES, and every inbox) takes up to
  * MBOX_FILES_MAX open files with a message, while its owner lives. The receiver
@@ -1069,11 +1072,12 @@ struct mbox_call {
  * @len: in; its length in bytes, 0 to what the caller has room for, and at most
  *	limit_size or the mailbox's max_size, whichever is larger
  * @tag: in; any number, for the caller
- * @files: in; address of an array of descriptors (__s32) to go with it
- * @nr_files: in; 0 to MBOX_FILES_MAX
+ * @files: in; address of an array of descriptors (__s32) to go with it, whatever the
+ *	mailbox was made for
+ * @nr_files: in; 0 to what the caller has room for, at most MBOX_FILES_MAX
  * @reserved: in; must be 0
- * @result: out; with MBOX_RECV_REPLY: 0, or -ECANCELED if the caller had gone
- * @done: in and out; with MBOX_RECV_REPLY: 0; 1 once that has replied. A call with 1
+ * @result: out (MBOX_IOC_REPLY: must be 0); with MBOX_RECV_REPLY: 0, or -ECANCELED if the caller had gone
+ * @done: in and out (MBOX_IOC_REPLY: must be 0); with MBOX_RECV_REPLY: 0; 1 once that has replied. A call with 1
  *	does not reply: so one that was interrupted can be repeated
  *
  * Errors: EINVAL, EBADR, EBADF (files), EMSGSIZE, EDQUOT, ENOSPC, ENOMEM, EFAULT, and
