@@ -58,7 +58,8 @@ struct mbox *mbox_command_target(const struct mbox_command *command, u64 id);
 int mbox_command_check_send(const struct mbox_command *command, const struct mbox_send *send);
 struct mbox *mbox_command_send_target(const struct mbox_command *command,
 				      const struct mbox_send *send);
-struct mbox *mbox_command_inbox(enum mbox_address how, u64 address);
+struct mbox *mbox_command_inbox(const struct mbox_command *command, enum mbox_address how,
+				u64 address);
 int mbox_command_send_to(const struct mbox_command *command, struct mbox *mb,
 			 const struct mbox_send *send, struct mbox_posting *posting,
 			 struct mbox_receipt *receipt);

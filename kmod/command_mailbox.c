@@ -15,7 +15,6 @@
 
 #include "command.h"
 #include "dev.h"
-#include "direct.h"
 #include "limits.h"
 #include "mailbox.h"
 #include "ns.h"
@@ -222,18 +221,6 @@ static bool valid_open(const struct mbox_open *open)
 	return !address && !open->name[0] != !open->id;
 }
 
-static struct mbox *own_inbox(const struct mbox_command *command)
-{
-	struct mbox_participant *self = mbox_dev_self(command->mf);
-	struct mbox *mb;
-
-	if (IS_ERR(self))
-		return ERR_CAST(self);
-	mb = mbox_direct_inbox(self);
-	mbox_participant_put(self);
-	return mb;
-}
-
 /* The mailbox, to be put. */
 static struct mbox *open_target(const struct mbox_command *command,
 				const struct mbox_open *open)
@@ -242,10 +229,10 @@ static struct mbox *open_target(const struct mbox_command *command,
 		return open->id ? mbox_registry_get(open->id) :
 				  mbox_registry_get_named(open->name);
 	if (open->flags & MBOX_OPEN_PIDFD)
-		return mbox_command_inbox(MBOX_BY_PIDFD, open->id);
+		return mbox_command_inbox(command, MBOX_BY_PIDFD, open->id);
 	if (open->flags & MBOX_OPEN_PARTICIPANT)
-		return mbox_command_inbox(MBOX_BY_ID, open->id);
-	return open->id ? mbox_command_inbox(MBOX_BY_PID, open->id) : own_inbox(command);
+		return mbox_command_inbox(command, MBOX_BY_ID, open->id);
+	return mbox_command_inbox(command, MBOX_BY_PID, open->id ?: task_tgid_vnr(current));
 }
 
 int mbox_command_open(const struct mbox_command *command, union mbox_argument *arg)

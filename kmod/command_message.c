@@ -75,18 +75,35 @@ struct mbox *mbox_command_send_target(const struct mbox_command *command,
 {
 	if (!(send->flags & PROCESS_FLAGS))
 		return mbox_command_target(command, send->id);
-	return mbox_command_inbox(send_address(send->flags), send->id);
+	return mbox_command_inbox(command, send_address(send->flags), send->id);
+}
+
+static struct mbox *inbox_for(const struct mbox_command *command,
+			      struct mbox_participant *whose)
+{
+	struct mbox_participant *self;
+	struct mbox *mb;
+
+	if (mbox_is_dead(whose))
+		return ERR_PTR(-ESRCH);
+	self = mbox_dev_self(command->mf);
+	if (IS_ERR(self))
+		return ERR_CAST(self);
+	mb = mbox_direct_inbox(whose, self);
+	mbox_participant_put(self);
+	return mb;
 }
 
 /* The inbox of a process, to be put. */
-struct mbox *mbox_command_inbox(enum mbox_address how, u64 address)
+struct mbox *mbox_command_inbox(const struct mbox_command *command, enum mbox_address how,
+				u64 address)
 {
 	struct mbox_participant *whose = mbox_participant_resolve(how, address);
 	struct mbox *mb;
 
 	if (IS_ERR(whose))
 		return ERR_CAST(whose);
-	mb = mbox_is_dead(whose) ? ERR_PTR(-ESRCH) : mbox_direct_inbox(whose);
+	mb = inbox_for(command, whose);
 	mbox_participant_put(whose);
 	return mb;
 }
@@ -579,7 +596,7 @@ static int receive_as(const struct mbox_command *command, struct mbox_recv *recv
 	if (recv->flags & MBOX_RECV_CHOICE)
 		return choose(command, recv, wish, patience);
 	if (recv->flags & MBOX_RECV_DIRECT)
-		mb = mbox_direct_inbox(wish->who);
+		mb = mbox_direct_inbox(wish->who, wish->who);
 	else
 		mb = mbox_command_target(command, recv->id);
 	if (IS_ERR(mb))

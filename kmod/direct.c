@@ -43,10 +43,10 @@ static struct mbox_create default_attributes(void)
 	};
 }
 
-static struct mbox *make_inbox(struct mbox_heir *owner)
+static struct mbox *make_inbox(struct mbox_heir *owner, struct mbox_ns *ns)
 {
 	const struct mbox_create attr = default_attributes();
-	struct mbox *mb = mbox_mailbox_alloc(&attr, mbox_registry_ns(), owner->payer);
+	struct mbox *mb = mbox_mailbox_alloc(&attr, ns, owner->payer);
 	int err;
 
 	if (IS_ERR(mb))
@@ -58,46 +58,84 @@ static struct mbox *make_inbox(struct mbox_heir *owner)
 	return ERR_PTR(err);
 }
 
-static struct mbox *make_inbox_of(struct mbox_participant *whose)
+/*
+ * Of another process. To send is a right: without it, an inbox that there is would
+ * refuse as well. What cannot be seen cannot be signalled.
+ */
+static int find_heir(struct mbox_heir *owner, struct mbox_participant *whose)
 {
-	bool own = whose->pid == task_tgid(current);
+	int err;
+
+	if (!pid_vnr(whose->pid))
+		return -EACCES;
+	err = mbox_owner_other_heir(owner, whose->pid);
+	return err == -EPERM ? -EACCES : err;
+}
+
+static struct mbox *make_own_inbox(void)
+{
 	struct mbox_heir owner;
 	struct mbox *mb;
 	int err;
 
-	if (!own && !mbox_registry_shares_ns(whose->pid))
-		return ERR_PTR(-ESRCH);
-	err = own ? mbox_owner_heir(&owner) : mbox_owner_other_heir(&owner, whose->pid);
-	/* To send is a right: without it, one that there is would refuse as well. */
+	err = mbox_owner_heir(&owner);
 	if (err)
-		return ERR_PTR(err == -EPERM ? -EACCES : err);
-	mb = make_inbox(&owner);
+		return ERR_PTR(err);
+	mb = make_inbox(&owner, mbox_registry_ns());
 	mbox_owner_heir_free(&owner);
 	return mb;
 }
 
-/* Room that a process had is free once it has ended, so look again. */
-static struct mbox *settle_and_make(struct mbox_participant *whose)
+/* Where their link is, or both are. */
+static struct mbox *make_inbox_of(struct mbox_participant *whose,
+				  const struct mbox_participant *self)
 {
-	struct mbox *mb = make_inbox_of(whose);
+	struct mbox_link *link = mbox_link_find(self, whose);
+	struct mbox_heir owner;
+	struct mbox *mb;
+	int err = 0;
+
+	if (!link && !mbox_registry_shares_ns(whose->pid))
+		return ERR_PTR(-ESRCH);
+	err = find_heir(&owner, whose);
+	mb = ERR_PTR(err);
+	if (!err) {
+		mb = make_inbox(&owner, link ? link->ns : mbox_registry_ns());
+		mbox_owner_heir_free(&owner);
+	}
+	mbox_link_put(link);
+	return mb;
+}
+
+static struct mbox *make(struct mbox_participant *whose, const struct mbox_participant *self)
+{
+	return whose == self ? make_own_inbox() : make_inbox_of(whose, self);
+}
+
+/* Room that a process had is free once it has ended, so look again. */
+static struct mbox *settle_and_make(struct mbox_participant *whose,
+				    const struct mbox_participant *self)
+{
+	struct mbox *mb = make(whose, self);
 
 	if (mb != ERR_PTR(-EDQUOT) && mb != ERR_PTR(-ENOSPC))
 		return mb;
 	mbox_participant_settle();
-	return make_inbox_of(whose);
+	return make(whose, self);
 }
 
 /*
- * The inbox of a process, to be put, made if there is none: -EACCES if the caller may
- * not, -ESRCH if the process has ended or is in another network namespace, -EDQUOT,
- * -ENOSPC, -ENOMEM or -EINTR.
+ * The inbox of a process, to be put, made if there is none for @self, which may be the
+ * same: -EACCES if that may not send, -ESRCH if the process has ended or is in another
+ * network namespace, -EDQUOT, -ENOSPC, -ENOMEM or -EINTR.
  */
-struct mbox *mbox_direct_inbox(struct mbox_participant *whose)
+struct mbox *mbox_direct_inbox(struct mbox_participant *whose,
+			       const struct mbox_participant *self)
 {
 	struct mbox *mb;
 
 	do {
-		mb = find_inbox(whose) ?: settle_and_make(whose);
+		mb = find_inbox(whose) ?: settle_and_make(whose, self);
 		/* Somebody else is about to have made it, or to have ended it. */
 		if (mb != ERR_PTR(-EEXIST))
 			return mb;

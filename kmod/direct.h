@@ -4,7 +4,8 @@
 
 #include "link.h"
 
-struct mbox *mbox_direct_inbox(struct mbox_participant *whose);
+struct mbox *mbox_direct_inbox(struct mbox_participant *whose,
+			       const struct mbox_participant *self);
 struct mbox_link *mbox_direct_link(struct mbox_participant *other,
 				   struct mbox_participant *self, struct mbox_account *payer);
 struct mbox_lane *mbox_direct_lane(const struct mbox *inbox, struct mbox_participant *self,
