@@ -53,7 +53,7 @@ check:
 	@$(vm)/check $(KERNELS)
 
 cost:
-	@$(vm)/vm cost
+	@$(vm)/vm cost $(T)
 
 vm-test:
 	@$(vm)/vm test $(T)
@@ -70,7 +70,8 @@ help:
 	@echo 'make install   installs them, and the man pages (PREFIX=, DESTDIR=)'
 	@echo 'make run       streams a file (FILE=) through a mailbox in a virtual machine'
 	@echo 'make check     runs all tests in virtual machines (KERNELS="$(KERNELS)")'
-	@echo 'make cost      counts the instructions of send and receive (KERNEL=$(KERNEL))'
+	@echo 'make cost      counts the instructions of send and receive, or of large'
+	@echo '               messages (T=large; KERNEL=$(KERNEL))'
 	@echo 'make vm-test   runs some: T="PROGRAM[:TEST]..." (KERNEL=$(KERNEL))'
 	@echo 'make vm-shell  starts a shell in a virtual machine (KERNEL=$(KERNEL))'
 	@echo 'make clean     deletes $(O)'

@@ -2,55 +2,9 @@
 /*
  * Messages in and out, and the times that bound the wait and their life.
  */
-#include <errno.h>
-#include <stdbool.h>
 #include <sys/ioctl.h>
 
-#include "mbox.h"
-
-#define NSEC_PER_SEC	UINT64_C(1000000000)
-
-/*
- * The kernel counts in nanoseconds and takes what its clock cannot reach for
- * "never", so the largest number stands for every later time; everything
- * before the clock's zero has passed.
- */
-static uint64_t to_ns(const struct timespec *time)
-{
-	if (time->tv_sec < 0)
-		return 0;
-	if ((uint64_t)time->tv_sec >= UINT64_MAX / NSEC_PER_SEC)
-		return UINT64_MAX;
-	return time->tv_sec * NSEC_PER_SEC + time->tv_nsec;
-}
-
-static int invalid(void)
-{
-	errno = EINVAL;
-	return -1;
-}
-
-/* A time counts only with its flag; NULL is none. */
-static int set_time(__u64 *ns, const struct timespec *time, __u64 *flags, uint64_t flag)
-{
-	if (!time)
-		return 0;
-	if (time->tv_nsec < 0 || time->tv_nsec > 999999999)
-		return invalid();
-	*ns = to_ns(time);
-	*flags |= flag;
-	return 0;
-}
-
-static bool is_zero(const uint64_t *reserved, size_t count)
-{
-	while (count--)
-		if (reserved[count])
-			return false;
-	return true;
-}
-
-#define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
+#include "internal.h"
 
 int mbox_send_with(int fd, const void *buf, size_t len,
 		   const struct mbox_send_options *options)
@@ -60,11 +14,13 @@ int mbox_send_with(int fd, const void *buf, size_t len,
 
 	if (!options)
 		options = &defaults;
-	if (options->flags & ~(MBOX_NONBLOCK | MBOX_SYNC) ||
-	    !is_zero(options->reserved, COUNT(options->reserved)))
+	if (options->flags & ~(MBOX_NONBLOCK | MBOX_SYNC | MBOX_SHARED | DIRECT_FLAGS) ||
+	    !is_zero(options->reserved, sizeof(options->reserved)))
 		return invalid();
 	send.prio = options->prio;
 	send.tag = options->tag;
+	send.files = (uintptr_t)options->files;
+	send.nr_files = options->nr_files;
 	if (options->offer) {
 		send.offer = options->offer;
 		send.flags |= MBOX_SEND_OFFER;
@@ -73,13 +29,20 @@ int mbox_send_with(int fd, const void *buf, size_t len,
 		send.flags |= MBOX_SEND_NONBLOCK;
 	if (options->flags & MBOX_SYNC)
 		send.flags |= MBOX_SEND_SYNC;
-	if (set_time(&send.deadline, options->deadline, &send.flags, MBOX_SEND_TIMEOUT) ||
+	if (options->flags & MBOX_SHARED)
+		send.flags |= MBOX_SEND_SHARED;
+	if (options->stamp)
+		send.flags |= MBOX_SEND_STAMP;
+	if (set_process(&send.id, options->process, options->flags, &send.flags) ||
+	    set_time(&send.deadline, options->deadline, &send.flags, MBOX_SEND_TIMEOUT) ||
 	    set_time(&send.expires, options->expires, &send.flags, MBOX_SEND_EXPIRES))
 		return -1;
 	if (ioctl(fd, MBOX_IOC_SEND, &send))
 		return -1;
 	if (options->receiver)
 		*options->receiver = send.receiver;
+	if (options->stamp)
+		*options->stamp = send.stamp;
 	return 0;
 }
 
@@ -92,12 +55,24 @@ int mbox_send(int fd, const void *buf, size_t len, unsigned int prio, int flags,
 		.deadline = deadline,
 	};
 
+	if (flags & ~(MBOX_NONBLOCK | MBOX_SYNC))
+		return invalid();
 	return mbox_send_with(fd, buf, len, &options);
 }
 
-static void fill_envelope(struct mbox_envelope *envelope,
-			  const struct mbox_recv *recv)
+void mbox_internal_envelope(struct mbox_envelope *envelope, const struct mbox_recv *recv,
+			    int error)
 {
+	if (!envelope)
+		return;
+	if (error) {
+		if (error != EMSGSIZE)
+			return;
+		envelope->len = recv->len;
+		envelope->from = recv->from;
+		envelope->nr_files = recv->nr_files;
+		return;
+	}
 	*envelope = (struct mbox_envelope) {
 		.len = recv->len,
 		.seq = recv->seq,
@@ -108,6 +83,15 @@ static void fill_envelope(struct mbox_envelope *envelope,
 		.tag = recv->tag,
 		.from = recv->from,
 		.owned = recv->owned,
+		.stamp = recv->stamp,
+		.clock = recv->clock,
+		.time = recv->time,
+		.realtime = recv->realtime,
+		.sender = recv->sender,
+		.token = recv->token,
+		.tid = recv->tid,
+		.got = recv->got,
+		.nr_files = recv->nr_files,
 	};
 }
 
@@ -118,30 +102,45 @@ static uint64_t recv_flags(int flags)
 	       (flags & MBOX_PEEK ? MBOX_RECV_PEEK : 0) |
 	       (flags & MBOX_LEAST ? MBOX_RECV_LEAST : 0) |
 	       (flags & MBOX_MATCH ? MBOX_RECV_MATCH : 0) |
-	       (flags & MBOX_ACCEPT ? MBOX_RECV_ACCEPT : 0);
+	       (flags & MBOX_ACCEPT ? MBOX_RECV_ACCEPT : 0) |
+	       (flags & MBOX_TOKEN ? MBOX_RECV_TOKEN : 0) |
+	       (flags & MBOX_DIRECT ? MBOX_RECV_DIRECT : 0) |
+	       (flags & MBOX_PIDFD ? MBOX_RECV_PIDFD : 0) |
+	       (flags & MBOX_PARTICIPANT ? MBOX_RECV_PARTICIPANT : 0);
 }
 
-/* The rest of a receive, once what is particular to it is in @recv. */
-static ssize_t receive(int fd, struct mbox_recv *recv, struct mbox_envelope *envelope,
-		       int flags, const struct timespec *deadline)
+#define CHOICE_FLAGS	(MBOX_NONBLOCK | MBOX_TRUNCATE | MBOX_LEAST | MBOX_ACCEPT | MBOX_TOKEN)
+#define SIMPLE_FLAGS	(CHOICE_FLAGS | MBOX_PEEK)
+
+int mbox_internal_receive(int fd, struct mbox_recv *recv,
+			  const struct mbox_recv_options *options)
 {
-	recv->flags |= recv_flags(flags);
-	if (set_time(&recv->deadline, deadline, &recv->flags, MBOX_RECV_TIMEOUT))
+	if (options->flags & ~(SIMPLE_FLAGS | MBOX_MATCH | DIRECT_FLAGS) ||
+	    !is_zero(options->reserved, sizeof(options->reserved)))
+		return invalid();
+	recv->flags |= recv_flags(options->flags);
+	recv->match = options->match;
+	recv->nth = options->nth;
+	recv->nr_files = options->nr_files;
+	if (options->files) {
+		recv->files = (uintptr_t)options->files;
+		recv->flags |= MBOX_RECV_FILES;
+	}
+	if (set_time(&recv->deadline, options->deadline, &recv->flags, MBOX_RECV_TIMEOUT))
 		return -1;
-	if (ioctl(fd, MBOX_IOC_RECV, recv)) {
-		if (errno == EMSGSIZE && envelope) {
-			envelope->len = recv->len;
-			envelope->from = recv->from;
-		}
+	return ioctl(fd, MBOX_IOC_RECV, recv);
+}
+
+static ssize_t receive(int fd, struct mbox_recv *recv, struct mbox_envelope *envelope,
+		       const struct mbox_recv_options *options)
+{
+	if (mbox_internal_receive(fd, recv, options)) {
+		mbox_internal_envelope(envelope, recv, errno);
 		return -1;
 	}
-	if (envelope)
-		fill_envelope(envelope, recv);
-	return recv->len < recv->size ? recv->len : recv->size;
+	mbox_internal_envelope(envelope, recv, 0);
+	return received(recv);
 }
-
-#define CHOICE_FLAGS	(MBOX_NONBLOCK | MBOX_TRUNCATE | MBOX_LEAST | MBOX_ACCEPT)
-#define SIMPLE_FLAGS	(CHOICE_FLAGS | MBOX_PEEK)
 
 ssize_t mbox_recv_with(int fd, void *buf, size_t size, struct mbox_envelope *envelope,
 		       const struct mbox_recv_options *options)
@@ -149,30 +148,25 @@ ssize_t mbox_recv_with(int fd, void *buf, size_t size, struct mbox_envelope *env
 	static const struct mbox_recv_options defaults;
 	struct mbox_recv recv = { .buf = (uintptr_t)buf, .size = size };
 
-	if (!options)
-		options = &defaults;
-	if (options->flags & ~(SIMPLE_FLAGS | MBOX_MATCH) ||
-	    !is_zero(options->reserved, COUNT(options->reserved)))
-		return invalid();
-	recv.match = options->match;
-	recv.nth = options->nth;
-	return receive(fd, &recv, envelope, options->flags, options->deadline);
+	return receive(fd, &recv, envelope, options ? options : &defaults);
 }
 
 ssize_t mbox_recv(int fd, void *buf, size_t size, struct mbox_envelope *envelope,
 		  int flags, const struct timespec *deadline)
 {
+	const struct mbox_recv_options options = { .flags = flags, .deadline = deadline };
 	struct mbox_recv recv = { .buf = (uintptr_t)buf, .size = size };
 
 	if (flags & ~SIMPLE_FLAGS)
 		return invalid();
-	return receive(fd, &recv, envelope, flags, deadline);
+	return receive(fd, &recv, envelope, &options);
 }
 
 ssize_t mbox_choose(int fd, const uint64_t *ids, unsigned int nr, void *buf, size_t size,
 		    struct mbox_envelope *envelope, int flags,
 		    const struct timespec *deadline)
 {
+	const struct mbox_recv_options options = { .flags = flags, .deadline = deadline };
 	struct mbox_recv recv = {
 		.flags = MBOX_RECV_CHOICE,
 		.buf = (uintptr_t)buf,
@@ -183,7 +177,7 @@ ssize_t mbox_choose(int fd, const uint64_t *ids, unsigned int nr, void *buf, siz
 
 	if (flags & ~CHOICE_FLAGS)
 		return invalid();
-	return receive(fd, &recv, envelope, flags, deadline);
+	return receive(fd, &recv, envelope, &options);
 }
 
 struct timespec *mbox_deadline(struct timespec *deadline, uint64_t nanoseconds)

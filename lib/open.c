@@ -2,21 +2,13 @@
 /*
  * Descriptors and the mailboxes they are bound to: make, open, delete.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "mbox.h"
+#include "internal.h"
 
 #define OFLAGS	(O_NONBLOCK | O_CLOEXEC)
-
-static int fail(int error)
-{
-	errno = error;
-	return -1;
-}
 
 /* NULL leaves @to empty, which the kernel takes for "no name". */
 static int copy_name(__u8 to[MBOX_NAME_SIZE], const char *name)
@@ -67,17 +59,16 @@ static int default_bytes(int fd, struct mbox_create *create)
 
 /* Those whose bits are the kernel's. */
 #define KERNEL_FLAGS	(MBOX_FIXED | MBOX_RESERVE | MBOX_BY_TAG | MBOX_BY_SENDER | \
-			 MBOX_SINGLE | MBOX_PAIR | MBOX_PROCESS)
+			 MBOX_SINGLE | MBOX_PAIR | MBOX_PROCESS | MBOX_FILES | MBOX_INBOX)
 _Static_assert(KERNEL_FLAGS == (MBOX_CREATE_FIXED | MBOX_CREATE_RESERVE |
 				MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER |
 				MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR |
-				MBOX_CREATE_PROCESS), "bits differ");
+				MBOX_CREATE_PROCESS | MBOX_CREATE_FILES |
+				MBOX_CREATE_INBOX), "bits differ");
 
 static int check_attr(const struct mbox_attr *attr)
 {
-	static const uint32_t zero[sizeof(attr->reserved) / sizeof(attr->reserved[0])];
-
-	if (memcmp(attr->reserved, zero, sizeof(zero)))
+	if (!is_zero(attr->reserved, sizeof(attr->reserved)))
 		return fail(EINVAL);
 	if (attr->flags & ~(KERNEL_FLAGS | MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY))
 		return fail(EINVAL);
@@ -90,18 +81,20 @@ static int check_attr(const struct mbox_attr *attr)
 
 static void fill_create(struct mbox_create *create, const struct mbox_attr *attr)
 {
+	bool inbox = attr->flags & MBOX_INBOX;
+
 	create->flags |= attr->flags & KERNEL_FLAGS;
 	if (!(attr->flags & MBOX_RENDEZVOUS))
-		create->max_msgs = attr->max_msgs ? attr->max_msgs : 64;
+		create->max_msgs = attr->max_msgs ? attr->max_msgs : inbox ? MBOX_INBOX_MSGS : 64;
 	if (!(attr->flags & MBOX_EMPTY_ONLY))
-		create->max_size = attr->max_size ? attr->max_size : 4096;
+		create->max_size = attr->max_size ? attr->max_size : inbox ? MBOX_INBOX_SIZE : 4096;
 
 	create->max_bytes = attr->max_bytes;
-	if (!attr->max_bytes &&
-	    (attr->flags & MBOX_RESERVE || attr->max_msgs == MBOX_UNBOUNDED))
+	if (!attr->max_bytes && create->max_msgs &&
+	    (inbox || attr->flags & MBOX_RESERVE || attr->max_msgs == MBOX_UNBOUNDED))
 		create->max_bytes = MBOX_UNBOUNDED_BYTES;
 
-	create->mode = attr->mode ? attr->mode : 0200;
+	create->mode = attr->mode || inbox ? attr->mode : 0200;
 	if (attr->mode == MBOX_MODE_NONE)
 		create->mode = 0;
 	create->share = attr->share;
@@ -172,9 +165,31 @@ int mbox_open_id(uint64_t id, int oflag)
 	return open_bound(&request, oflag);
 }
 
+int mbox_open_inbox(uint64_t process, int oflag, int flags)
+{
+	struct mbox_open request = { .flags = MBOX_OPEN_INBOX, .id = process };
+
+	if (flags & ~(MBOX_PIDFD | MBOX_PARTICIPANT))
+		return invalid();
+	if (flags & MBOX_PIDFD)
+		request.flags |= MBOX_OPEN_PIDFD;
+	if (flags & MBOX_PARTICIPANT)
+		request.flags |= MBOX_OPEN_PARTICIPANT;
+	return open_bound(&request, oflag);
+}
+
+/* Who may not open it for writing can still look, choose and reply. */
 int mbox_device(void)
 {
-	return open_device(O_RDONLY | O_CLOEXEC);
+	int before = errno;
+	int fd = open_device(O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	fd = open_device(O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		errno = before;
+	return fd;
 }
 
 int mbox_delete(int fd)

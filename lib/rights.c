@@ -2,16 +2,9 @@
 /*
  * Who owns a mailbox, and who may do what with it.
  */
-#include <errno.h>
 #include <sys/ioctl.h>
 
-#include "mbox.h"
-
-static int invalid(void)
-{
-	errno = EINVAL;
-	return -1;
-}
+#include "internal.h"
 
 static int pass_on(int fd, unsigned long command, pid_t pid, int flags)
 {

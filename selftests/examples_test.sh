@@ -98,6 +98,21 @@ test_causal_puts_right_what_was_received_in_the_wrong_order()
 		die "that is not what the late member has to see"
 }
 
+test_lamport_delivers_one_sequence_to_all_that_puts_causes_first()
+{
+	try lamport
+}
+
+test_rpc_brings_each_reply_whoever_gives_it()
+{
+	try rpc
+}
+
+test_direct_names_the_other_process_or_is_told_which_it_was()
+{
+	try direct
+}
+
 test_cristian_keeps_clients_as_near_to_the_server_as_they_know_from_the_round_trip()
 {
 	try cristian

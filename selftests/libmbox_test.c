@@ -183,8 +183,8 @@ TEST_F(create, for_empty_messages_only)
 TEST_F(create, rejects_unknown_flags)
 {
 	for (uint32_t known = MBOX_FIXED | MBOX_RESERVE | MBOX_BY_TAG | MBOX_BY_SENDER |
-			      MBOX_SINGLE | MBOX_PAIR | MBOX_PROCESS | MBOX_RENDEZVOUS |
-			      MBOX_EMPTY_ONLY,
+			      MBOX_SINGLE | MBOX_PAIR | MBOX_PROCESS | MBOX_FILES |
+			      MBOX_INBOX | MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY,
 	     flag = 1; flag; flag <<= 1) {
 		struct mbox_attr attr = { .flags = flag };
 
@@ -310,6 +310,17 @@ FIXTURE_VARIANT_ADD(kind, process_owned_combines) {
 
 FIXTURE_VARIANT_ADD(kind, process_owned_has_one_receiver) {
 	.attr = { .flags = MBOX_PROCESS, .mode = 0600 },
+	.error = EINVAL,
+};
+
+FIXTURE_VARIANT_ADD(kind, files_combine) {
+	.attr = { .flags = MBOX_FILES | MBOX_PROCESS | MBOX_BY_TAG },
+	.max_msgs = 64,
+	.max_bytes = 64 * 4096,
+};
+
+FIXTURE_VARIANT_ADD(kind, inbox_is_neither_shared_nor_by_tag) {
+	.attr = { .flags = MBOX_INBOX | MBOX_BY_TAG },
 	.error = EINVAL,
 };
 
@@ -513,6 +524,7 @@ TEST_F(mailbox, delete_leaves_the_descriptor)
 
 TEST_F(mailbox, envelope_tells_all_of_a_message)
 {
+	uint64_t before = now();
 	struct mbox_envelope envelope;
 	char text[8] = "-------";
 	pid_t child = spawn();
@@ -536,6 +548,16 @@ TEST_F(mailbox, envelope_tells_all_of_a_message)
 	EXPECT_EQ(0, envelope.tag);
 	EXPECT_EQ(self->id, envelope.from);
 	EXPECT_EQ(0, envelope.owned);
+	EXPECT_LT(0, envelope.stamp);
+	EXPECT_LT(envelope.stamp, envelope.clock);
+	EXPECT_LE(before, envelope.time);
+	EXPECT_GE(now(), envelope.time);
+	EXPECT_LT(UINT64_C(1000000000), envelope.realtime);
+	EXPECT_LT(0, envelope.sender);
+	EXPECT_EQ(0, envelope.token);
+	EXPECT_EQ(child, envelope.tid);
+	EXPECT_EQ(0, envelope.got);
+	EXPECT_EQ(0, envelope.nr_files);
 	EXPECT_TRUE(all_bytes_are(envelope.reserved, 0, sizeof(envelope.reserved)));
 }
 
@@ -551,7 +573,10 @@ TEST_F(mailbox, message_that_is_too_long_tells_its_length_and_stays)
 	EXPECT_EQ(self->id, envelope.from);
 	EXPECT_TRUE(all_bytes_are(&envelope.seq, POISON, offsetof(struct mbox_envelope, from) -
 				  offsetof(struct mbox_envelope, seq)));
-	EXPECT_TRUE(all_bytes_are(&envelope.owned, POISON, sizeof(envelope.owned)));
+	EXPECT_EQ(0, envelope.nr_files);
+	EXPECT_TRUE(all_bytes_are(&envelope.owned, POISON,
+				  offsetof(struct mbox_envelope, nr_files) -
+				  offsetof(struct mbox_envelope, owned)));
 	EXPECT_EQ(EMSGSIZE, error_of(mbox_recv(self->fd, text, 4, NULL, 0, NULL)));
 	EXPECT_EQ(1, stat_of(self->fd).msgs);
 }
@@ -593,7 +618,8 @@ TEST_F(mailbox, nonblock_flag_and_priority_reach_the_kernel)
 TEST_F(mailbox, unknown_flags_are_rejected)
 {
 	const int sends = MBOX_NONBLOCK | MBOX_SYNC;
-	const int chooses = MBOX_NONBLOCK | MBOX_TRUNCATE | MBOX_LEAST | MBOX_ACCEPT;
+	const int chooses = MBOX_NONBLOCK | MBOX_TRUNCATE | MBOX_LEAST | MBOX_ACCEPT |
+			    MBOX_TOKEN;
 	const int receives = chooses | MBOX_PEEK;
 	char text[4];
 
@@ -603,13 +629,13 @@ TEST_F(mailbox, unknown_flags_are_rejected)
 		struct mbox_send_options send = { .flags = flag };
 		struct mbox_recv_options recv = { .flags = flag };
 
-		if (!(flag & sends)) {
+		if (!(flag & sends))
 			EXPECT_EQ(EINVAL, error_of(mbox_send(self->fd, "x", 1, 0, flag, NULL)));
+		if (!(flag & (sends | MBOX_SHARED | MBOX_DIRECT)))
 			EXPECT_EQ(EINVAL, error_of(mbox_send_with(self->fd, "x", 1, &send)));
-		}
 		if (!(flag & receives))
 			EXPECT_EQ(EINVAL, error_of(mbox_recv(self->fd, text, 4, NULL, flag, NULL)));
-		if (!(flag & (receives | MBOX_MATCH)))
+		if (!(flag & (receives | MBOX_MATCH | MBOX_DIRECT)))
 			EXPECT_EQ(EINVAL, error_of(mbox_recv_with(self->fd, text, 4, NULL, &recv)));
 		if (!(flag & chooses))
 			EXPECT_EQ(EINVAL, error_of(mbox_choose(self->fd, &self->id, 1, text, 4,
@@ -891,6 +917,7 @@ TEST_F(mailbox, device_is_bound_to_nothing)
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	EXPECT_EQ(O_RDWR, fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
 	EXPECT_EQ(ENOTCONN, error_of(mbox_getstat(fd, &stat)));
 	EXPECT_EQ(ENOTCONN, error_of(mbox_recv(fd, NULL, 0, NULL, 0, NULL)));
 	EXPECT_EQ(ENOTCONN, error_of(mbox_delete(fd)));
@@ -1459,6 +1486,12 @@ FIXTURE_TEARDOWN(stranger)
 
 TEST_F(stranger, is_told_from_a_mailbox)
 {
+	struct mbox_answer answer = { .token = 1 };
+	struct mbox_large large = { 0 };
+	struct mbox_send send = { 0 };
+	struct mbox_recv recv = { 0 };
+	struct mbox_clock clock;
+	char text[1];
 	struct mbox_usage usage;
 	struct mbox_stat stat;
 	struct mbox_info info;
@@ -1480,6 +1513,20 @@ TEST_F(stranger, is_told_from_a_mailbox)
 	EXPECT_EQ(variant->error, error_of(mbox_chown(self->fd, 0, 0)));
 	EXPECT_EQ(variant->error, error_of(mbox_getusage(self->fd, &usage)));
 	EXPECT_EQ(variant->error, error_of(mbox_getusage_of(self->fd, 1234, &usage)));
+	EXPECT_EQ(variant->error, error_of(mbox_send_to(self->fd, 1, "x", 1, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_recv_from(self->fd, 1, text, 1, NULL, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_call(self->fd, "x", 1, text, 1, NULL, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_reply(self->fd, 1, "x", 1)));
+	EXPECT_EQ(variant->error, error_of(mbox_reply_recv(self->fd, &answer, text, 1, NULL, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_discard(self->fd, 1)));
+	EXPECT_EQ(variant->error, error_of(mbox_waits(self->fd, 1)));
+	EXPECT_EQ(variant->error, error_of(mbox_pass(self->fd, 1, getpid(), 0)));
+	EXPECT_EQ(variant->error, error_of(mbox_send_many(self->fd, &send, 1, 0, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_recv_many(self->fd, &recv, 1, 0, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_tick(self->fd, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_getclock(self->fd, &clock)));
+	EXPECT_EQ(variant->error, error_of(mbox_send_large(self->fd, "x", 1, NULL)));
+	EXPECT_EQ(variant->error, error_of(mbox_recv_large(self->fd, &large, NULL, NULL)));
 }
 
 /* Deadlines that a call meets at once, where it would have to wait. */
@@ -1677,12 +1724,17 @@ TEST(distance_may_be_the_largest_number)
 TEST(shared_library_exports_one_version)
 {
 	static const char *const names[] = {
-		"mbox_accept", "mbox_chmod", "mbox_choose", "mbox_chown", "mbox_claim",
-		"mbox_create", "mbox_deadline", "mbox_delete", "mbox_device", "mbox_getinfo",
-		"mbox_getstat", "mbox_getusage", "mbox_getusage_of", "mbox_grant",
-		"mbox_grants", "mbox_next", "mbox_offer", "mbox_open", "mbox_open_id",
-		"mbox_open_owned", "mbox_recv", "mbox_recv_with", "mbox_revoke", "mbox_send",
-		"mbox_send_with", "mbox_transfer",
+		"mbox_accept", "mbox_call", "mbox_call_with", "mbox_chmod", "mbox_choose",
+		"mbox_chown", "mbox_claim", "mbox_create", "mbox_deadline", "mbox_delete",
+		"mbox_device", "mbox_discard", "mbox_getclock", "mbox_getinfo", "mbox_getstat",
+		"mbox_getusage", "mbox_getusage_of", "mbox_grant", "mbox_grants",
+		"mbox_large_alloc", "mbox_large_free", "mbox_large_map", "mbox_large_seal",
+		"mbox_next", "mbox_offer", "mbox_open", "mbox_open_id", "mbox_open_inbox",
+		"mbox_open_owned", "mbox_pass", "mbox_recv", "mbox_recv_from",
+		"mbox_recv_large", "mbox_recv_many", "mbox_recv_with", "mbox_reply",
+		"mbox_reply_recv", "mbox_reply_with", "mbox_revoke", "mbox_send",
+		"mbox_send_filled", "mbox_send_large", "mbox_send_many", "mbox_send_to",
+		"mbox_send_with", "mbox_tick", "mbox_transfer", "mbox_waits",
 	};
 	void *library = dlopen("libmbox.so.0", RTLD_NOW | RTLD_LOCAL);
 	size_t i;
