@@ -63,7 +63,7 @@ MATRIX_MAILBOXES(X)
  * @unbound: and one that is not
  * @carrier: a mailbox for all, to carry an offer of the first
  * @gift: a mailbox of the test, whose offer waits in the first
- * @target: the process that the operation is about
+ * @target: the process that the operation is about, or that waits for a reply
  * @before: what the mailbox was like before, as the test sees it
  * @carrier_before: likewise the others
  * @gift_before: likewise
@@ -295,6 +295,39 @@ static int act_send(struct cell *cell)
 	return post(cell->fd, 0, "new", 0);
 }
 
+static int act_send_files(struct cell *cell)
+{
+	struct mbox_send how = {
+		.flags = MBOX_SEND_NONBLOCK,
+		.files = (uintptr_t)&cell->unbound,
+		.nr_files = 1,
+	};
+
+	return send_as(cell->fd, "new", &how);
+}
+
+/* Nobody receives it, so it gives up at once: then it was allowed. */
+static int act_call(struct cell *cell)
+{
+	struct mbox_call arg = {
+		.flags = MBOX_CALL_TIMEOUT,
+		.buf = (uintptr_t)"new",
+		.len = strlen("new"),
+	};
+	int error = call(cell->fd, MBOX_IOC_CALL, &arg);
+
+	NEED(error);
+	return error == ETIMEDOUT ? 0 : error;
+}
+
+/* It was there for a moment. */
+static void is_called(const struct cell *cell, struct mbox_stat *stat)
+{
+	(void)cell;
+	stat->msgs_high++;
+	stat->bytes_high += strlen("new");
+}
+
 static int act_write(struct cell *cell)
 {
 	return error_of(write(cell->fd, "new", 3));
@@ -314,6 +347,56 @@ static int receive_old(struct cell *cell, struct mbox_recv how)
 static int act_recv(struct cell *cell)
 {
 	return receive_old(cell, (struct mbox_recv){ });
+}
+
+/* Somebody asks; it ends well if it gets a reply. */
+static void prepare_answer(struct cell *cell)
+{
+	char reply[8] = "";
+	struct mbox_call arg = {
+		.id = cell->id,
+		.buf = (uintptr_t)"ask",
+		.len = strlen("ask"),
+		.prio = 1,
+		.reply = (uintptr_t)reply,
+		.size = sizeof(reply) - 1,
+	};
+	pid_t child = spawn();
+
+	if (!child)
+		_exit(call(device_fd, MBOX_IOC_CALL, &arg) ?: strcmp(reply, "so"));
+	cell->target = child;
+	WAIT_UNTIL(state(device_fd, cell->id).msgs == 2);
+}
+
+static int act_answer(struct cell *cell)
+{
+	struct mbox_recv how = { .flags = MBOX_RECV_NONBLOCK | MBOX_RECV_TOKEN };
+	struct mbox_reply reply = { .buf = (uintptr_t)"so", .len = strlen("so") };
+	struct letter letter;
+	int error = receive_as(cell->fd, how, &letter);
+
+	if (error)
+		return error;
+	cell->misled = strcmp(letter.text, "ask");
+	reply.token = letter.env.token;
+	return call(cell->fd, MBOX_IOC_REPLY, &reply);
+}
+
+/* It was sent when it was received. */
+static void is_answered(const struct cell *cell, struct mbox_stat *stat)
+{
+	(void)cell;
+	stat->sent++;
+	stat->senders--;
+	stat->received++;
+	stat->msgs--;
+	stat->bytes -= strlen("ask");
+}
+
+static bool has_reply(const struct cell *cell)
+{
+	return !join(cell->target);
 }
 
 static int act_peek(struct cell *cell)
@@ -574,6 +657,47 @@ static int act_take(struct cell *cell)
 	return error;
 }
 
+/* The owner has an inbox already: to make it takes more than the right to send. */
+static void prepare_inbox(struct cell *cell)
+{
+	struct mbox_recv how = { .flags = MBOX_RECV_DIRECT | MBOX_RECV_NONBLOCK };
+
+	(void)cell;
+	NEED(recv_by(cells[CALLER_owner].actor, how) == EAGAIN);
+}
+
+static int act_direct(struct cell *cell)
+{
+	struct mbox_send how = {
+		.flags = MBOX_SEND_NONBLOCK | MBOX_SEND_PID,
+		.id = cells[CALLER_owner].actor->pid,
+	};
+
+	return send_as(cell->unbound, "new", &how);
+}
+
+static bool has_got_it(const struct cell *cell)
+{
+	struct puppet *owner = cells[CALLER_owner].actor;
+	struct mbox_recv how = {
+		.flags = MBOX_RECV_DIRECT | MBOX_RECV_NONBLOCK | MBOX_RECV_MATCH,
+		.match = cell->actor->pid,
+	};
+
+	return !recv_by(owner, how) && !strcmp(owner->text, "new");
+}
+
+static int act_inbox(struct cell *cell)
+{
+	pid_t owner = cells[CALLER_owner].actor->pid;
+	struct mbox_open arg = { .flags = MBOX_OPEN_INBOX, .id = owner, .uid = ~0U };
+	int error = call(cell->unbound, MBOX_IOC_OPEN, &arg);
+
+	cell->misled = arg.uid != OWNER || state(device_fd, arg.id).pid != owner ||
+		       !(state(device_fd, arg.id).kind & MBOX_CREATE_INBOX);
+	return error;
+}
+
 static int usage_of_bystander(int fd, struct mbox_usage *usage)
 {
 	memset(usage, POISON, sizeof(*usage));
@@ -609,8 +733,11 @@ OPERATION(stat);
 OPERATION(list);
 OPERATION(grants, .prepare = prepare_grants);
 OPERATION(send, .effect = is_sent);
+OPERATION(send_files, .effect = is_sent);
+OPERATION(call, .effect = is_called);
 OPERATION(write, .effect = is_sent);
 OPERATION(recv, .effect = is_received);
+OPERATION(answer, .prepare = prepare_answer, .effect = is_answered, .has_effect = has_reply);
 OPERATION(peek);
 OPERATION(choose, .effect = is_received);
 OPERATION(read, .effect = is_received);
@@ -634,6 +761,8 @@ static const struct operation operation_accept_own = {
 OPERATION(claim, .effect = is_the_callers);
 OPERATION(attach, .has_effect = has_attached);
 OPERATION(take, .prepare = prepare_take, .effect = is_the_callers);
+OPERATION(direct, .prepare = prepare_inbox, .has_effect = has_got_it);
+OPERATION(inbox, .prepare = prepare_inbox);
 OPERATION(usage, .prepare = prepare_usage);
 
 /*
@@ -701,7 +830,8 @@ static int do_own(struct puppet *me)
 	pid_t pid;
 
 	(void)me;
-	attr.flags = MBOX_CREATE_BIND | (is(PROCESS) ? MBOX_CREATE_PROCESS : 0);
+	attr.flags = MBOX_CREATE_BIND | MBOX_CREATE_FILES |
+		     (is(PROCESS) ? MBOX_CREATE_PROCESS : 0);
 	attr.mode = is(PROCESS) ? 0222 : 0666;
 	for (cell = cells; cell < cells + CALLERS; cell++) {
 		cell->fd = device(O_RDWR);

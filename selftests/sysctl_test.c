@@ -58,6 +58,14 @@ FIXTURE_VARIANT_ADD(tunable, ns_msgs) {
 	.name = "ns_msgs", .initial = 4194304, .other = 0, .floor = -1,
 };
 
+FIXTURE_VARIANT_ADD(tunable, user_files) {
+	.name = "user_files", .initial = 4096, .other = 0, .floor = -1,
+};
+
+FIXTURE_VARIANT_ADD(tunable, ns_files) {
+	.name = "ns_files", .initial = 65536, .other = 0, .floor = -1,
+};
+
 FIXTURE_VARIANT_ADD(tunable, ns_bytes) {
 	.name = "ns_bytes", .initial = 1073741824, .other = 0, .floor = -1,
 };
@@ -92,6 +100,8 @@ static long long reported(int fd, const char *name)
 		{ "user_mailboxes", usage.user_mailboxes_limit },
 		{ "user_msgs", usage.user_msgs_limit },
 		{ "user_bytes", usage.user_bytes_limit },
+		{ "user_files", usage.user_files_limit },
+		{ "ns_files", usage.ns_files_limit },
 		{ "ns_mailboxes", usage.ns_mailboxes_limit },
 		{ "ns_msgs", usage.ns_msgs_limit },
 		{ "ns_bytes", usage.ns_bytes_limit },
