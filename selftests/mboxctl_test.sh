@@ -4,226 +4,12 @@
 # mboxctl from outside: what each command does, prints and exits with. Needs
 # root and the module. Prints KTAP; with -t NAME, of that one test only.
 #
-# A test is a function, test_ and its promise, run in a subshell; `die` ends it
-# as failed. What it prints is for whoever looks for the reason.
-#
 # Formats and lists of arguments are meant to be taken apart, what a test sets is
-# meant to end with it, and other shells expand what is in single quotes.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2046,SC2059,SC2086
+# meant to end with it, other shells expand what is in single quotes, and functions of
+# mboxctl.sh call the tests and set variables for them.
+# shellcheck disable=SC1091,SC2016,SC2030,SC2031,SC2034,SC2046,SC2059,SC2086,SC2154,SC2317
 
-die()
-{
-	echo "$*"
-	exit 1
-}
-
-# try CODE COMMAND...: runs it; $out and $err hold what it printed
-try()
-{
-	want=$1
-	shift
-	"$@" >"$out" 2>"$err"
-	got=$?
-	[ "$got" -eq "$want" ] && return
-	cat "$err"
-	die "exit code $got instead of $want: $*"
-}
-
-same()
-{
-	[ "$2" = "$3" ] || die "$1 is \"$3\" instead of \"$2\""
-}
-
-# printed FORMAT: all of the last output, to the byte
-printed()
-{
-	printf "$1" >"$tmp/expected"
-	cmp -s "$tmp/expected" "$out" && return
-	cat "$out"
-	die "that is not \"$1\""
-}
-
-# said TEXT...: words of the last error message
-said()
-{
-	for text; do
-		grep -qF -- "$text" "$err" && continue
-		cat "$err"
-		die "that does not say \"$text\""
-	done
-}
-
-# new [ARGUMENT...]: makes a mailbox, $box, that goes away with the test
-new()
-{
-	try 0 mboxctl create "$@"
-	read -r box <"$out"
-	echo "$box" >>"$tmp/boxes"
-}
-
-# background CODE COMMAND...: `finish` waits for its end and checks the code
-background()
-{
-	late=$1
-	shift
-	"$@" >"$tmp/late.out" 2>"$tmp/late.err" &
-	pid=$!
-}
-
-finish()
-{
-	wait "$pid"
-	got=$?
-	pid=
-	cp "$tmp/late.out" "$out"
-	cp "$tmp/late.err" "$err"
-	[ "$got" -eq "$late" ] && return
-	cat "$err"
-	die "exit code $got instead of $late, in the background"
-}
-
-# process COMMAND...: runs it until the test ends; $process is its pid
-process()
-{
-	"$@" &
-	process=$!
-	echo "$process" >>"$tmp/processes"
-}
-
-# own [ARGUMENT...]: makes $name for a process, $pid, that sleeps until it is
-# killed, and then counts as finished
-own()
-{
-	background 143 mboxctl create "$@" "$name" -- sleep 1000
-	until_shows "$name" pid "$pid"
-	box=$(field "$name" id)
-	echo "$box" >>"$tmp/boxes"
-}
-
-# later CODE USER ARGUMENT...: a process of that user, $pid, that becomes mboxctl
-# when it is told to `go`, and then is to be waited for
-later()
-{
-	code=$1
-	shift
-	mkfifo "$tmp/go"
-	background "$code" become_mboxctl "$@"
-	exec 9>"$tmp/go"
-}
-
-# Opening the pipe waits for the other end.
-become_mboxctl()
-{
-	user=$1
-	shift
-	exec su -s /bin/sh "$user" -c "read -r go && exec mboxctl $*" <"$tmp/go"
-}
-
-go()
-{
-	echo >&9
-	exec 9>&-
-	rm "$tmp/go"
-}
-
-# limited TUNABLE LIMIT COMMAND...: runs it while that is the limit
-limited()
-{
-	file=/proc/sys/net/mbox/$1
-	before=$(cat "$file")
-	echo "$2" >"$file"
-	shift 2
-	("$@")
-	failed=$?
-	echo "$before" >"$file"
-	[ "$failed" -eq 0 ] || exit 1
-}
-
-# `unchanged` compares $box with what it was when `remember` was called.
-remember()
-{
-	mboxctl show --json "$box" >"$tmp/before"
-}
-
-unchanged()
-{
-	mboxctl show --json "$box" >"$tmp/after"
-	cmp "$tmp/before" "$tmp/after" || die "$(cat "$tmp/before" "$tmp/after")"
-}
-
-# is_json FILE: strings, then numbers, then what is made of them becomes a letter
-is_json()
-{
-	same "JSON, folded" V "$(tr -d '\n' <"$1" | sed -E '
-		s/"([^"\]|\\["\/bfnrt]|\\u[0-9a-f]{4})*"/S/g
-		s/-?(0|[1-9][0-9]*)|true|false|null/V/g
-		:fold
-		s/\{(S:[SV](,S:[SV])*)?\}|\[([SV](,[SV])*)?\]/V/g
-		t fold')"
-}
-
-field()
-{
-	mboxctl show "$1" | awk -v key="$2:" '$1 == key { print $2 }'
-}
-
-shows()
-{
-	same "$2" "$3" "$(field "$1" "$2")"
-}
-
-# A process in the background needs its time until it waits.
-until_shows()
-{
-	for _ in $(seq 1000); do
-		[ "$(field "$1" "$2")" = "$3" ] && return
-		usleep 10000
-	done
-	die "$2 never became $3"
-}
-
-until_user()
-{
-	for _ in $(seq 1000); do
-		[ "$(stat -c %U "/proc/$1")" = "$2" ] && return
-		usleep 10000
-	done
-	die "process $1 never became one of $2"
-}
-
-until_program()
-{
-	for _ in $(seq 1000); do
-		tr '\0' ' ' <"/proc/$1/cmdline" | grep -q "^$2 " && return
-		usleep 10000
-	done
-	die "process $1 never became $2"
-}
-
-until_ended()
-{
-	for _ in $(seq 1000); do
-		kill -0 "$1" 2>/dev/null || return 0
-		usleep 10000
-	done
-	die "process $1 never ended"
-}
-
-as_nobody()
-{
-	su -s /bin/sh nobody -c "exec mboxctl $*"
-}
-
-centiseconds()
-{
-	awk '{ print int($1 * 100) }' /proc/uptime
-}
-
-is_ascii()
-{
-	same "number of control and high bytes" 0 \
-		"$(LC_ALL=C tr -d '\n -~' <"$1" | wc -c)"
-}
+. "$(dirname "$0")/mboxctl.sh"
 
 test_create_prints_an_id_and_the_name_finds_the_same_mailbox()
 {
@@ -572,7 +358,11 @@ test_recv_json_tells_the_envelope()
 		die "not sent"
 	try 0 mboxctl send "$box" two
 	try 0 mboxctl recv -n --json "$box"
-	printed '{"seq":1,"prio":7,"pid":'"$(cat "$tmp/pid")"',"uid":0,"gid":0,"tag":0,"box":'"$box"',"len":3,"text":"one"}\n'
+	sed -E 's/("(time|realtime|sender|stamp|clock)"):[1-9][0-9]*/\1:N/g' "$out" >"$tmp/masked"
+	sender=$(cat "$tmp/pid")
+	printf '{"seq":1,"prio":7,"box":%s,"tid":%s,"time":N,"realtime":N,"pid":%s,"uid":0,"gid":0,"tag":0,"sender":N,"stamp":N,"clock":N,"got":[],"files":0,"len":3,"text":"one"}\n' \
+		"$box" "$sender" "$sender" >"$tmp/expected"
+	cmp "$tmp/expected" "$tmp/masked" || die "$(cat "$out")"
 	try 0 mboxctl recv -n --json "$box"
 	grep -q '^{"seq":2,"prio":0,.*"text":"two"}$' "$out" || die "$(cat "$out")"
 }
@@ -746,6 +536,7 @@ test_create_makes_every_kind_and_show_names_it()
 		--by-sender
 		--single
 		--pair
+		--files
 		--fixed --reserve --by-tag --pair
 	END
 }
@@ -951,7 +742,7 @@ test_recv_from_several_takes_one_message_and_tells_from_which()
 	said "there is no message"
 	try 0 mboxctl send "$name.a" one two
 	try 0 mboxctl recv -n --json "$name.b" "$name.a"
-	grep -q "\"box\":$first,\"len\":3,\"text\":\"one\"}" "$out" || die "$(cat "$out")"
+	grep -q "\"box\":$first,.*,\"len\":3,\"text\":\"one\"}" "$out" || die "$(cat "$out")"
 	shows "$name.a" msgs 1
 	try 0 mboxctl recv -n "$name.a"
 	background 0 mboxctl recv -t 30 --json "$name.a" "$name.b"
@@ -959,7 +750,7 @@ test_recv_from_several_takes_one_message_and_tells_from_which()
 	until_shows "$name.b" receivers 1
 	try 0 mboxctl send -n "$name.b" met
 	finish
-	grep -q "\"box\":$box,\"len\":3,\"text\":\"met\"}" "$out" || die "$(cat "$out")"
+	grep -q "\"box\":$box,.*,\"len\":3,\"text\":\"met\"}" "$out" || die "$(cat "$out")"
 	shows "$name.a" receivers 0
 }
 
@@ -1083,6 +874,21 @@ test_wrong_usage_exits_2_and_says_how_it_is_used()
 		create --json -- true
 		create --
 		create a b -- true
+		create --inbox
+		create --inbox -m 600 -- true
+		create --inbox --share 50 -- true
+		create --inbox --by-tag -- true
+		create --inbox --rendezvous -- true
+		serve
+		serve $box
+		serve $box --
+		serve -- cat
+		serve $box $box -- cat
+		serve --inbox $box -- cat
+		serve -j 0 $box -- cat
+		serve -j 257 $box -- cat
+		serve -c 0 $box -- cat
+		serve -t 1s $box -- cat
 		send
 		send -p 32 $box x
 		send -p '' $box x
@@ -1091,6 +897,12 @@ test_wrong_usage_exits_2_and_says_how_it_is_used()
 		send -t 1e3 $box x
 		send -t . $box x
 		send -l $box x
+		send --pid
+		send --pid 0 x
+		send --pid 2147483648 x
+		send --pid 1 --participant 1 x
+		send --participant 0 x
+		send --participant first x
 		send --tag '' $box x
 		send --expires -1 $box x
 		send --expires 1s $box x
@@ -1117,6 +929,9 @@ test_wrong_usage_exits_2_and_says_how_it_is_used()
 		recv -c -1 $box
 		recv -c 2 -f $box
 		recv -l --json $box
+		recv -l --long $box
+		recv --long --json $box
+		recv --inbox $box
 		recv -n -t 1 $box
 		recv --nonsense $box
 		ls $box
@@ -1181,7 +996,7 @@ test_help_and_version_work_for_every_command()
 	try 0 mboxctl --version
 	grep -q '^mboxctl [0-9]' "$out" || die "$(cat "$out")"
 	try 0 mboxctl help
-	for command in create send recv ls show transfer offer accept claim grant revoke \
+	for command in create send recv call serve ls show transfer offer accept claim grant revoke \
 		chmod chown limits rm help; do
 		try 0 mboxctl help
 		grep -q "^  $command " "$out" || die "help does not list $command"
@@ -1282,7 +1097,7 @@ test_another_user_may_send_where_the_mode_says_so_and_no_more()
 	try 1 as_nobody rm "$name"
 	said "no right to delete it"
 	try 0 mboxctl recv -n --json "$name"
-	grep -q "\"uid\":$(id -u nobody),\"gid\":$(id -g nobody),\"tag\":0,\"box\":$box,\"len\":5,\"text\":\"hello\"" "$out" ||
+	grep -q "\"uid\":$(id -u nobody),\"gid\":$(id -g nobody),\"tag\":0,.*,\"text\":\"hello\"" "$out" ||
 		die "$(cat "$out")"
 }
 
@@ -1886,9 +1701,11 @@ test_limits_lists_every_tunable_with_its_value_and_error()
 		user_mailboxes EDQUOT
 		user_msgs EDQUOT
 		user_bytes EDQUOT
+		user_files EDQUOT
 		ns_mailboxes ENOSPC
 		ns_msgs ENOSPC
 		ns_bytes ENOSPC
+		ns_files ENOSPC
 	END
 	sed '1d;s/net.mbox.//' "$out" | awk '{ print $NF, $(NF - 1) }' >"$tmp/listed"
 	cmp "$tmp/errors" "$tmp/listed" || die "$(cat "$out")"
@@ -1961,47 +1778,4 @@ test_who_meets_a_quota_is_told_which_and_where_to_look()
 	shows "$name" sent 0
 }
 
-tests=$(sed -n 's/^test_\(.*\)()$/\1/p' "$0")
-[ "$1" != -t ] || tests=$(echo "$tests" | grep -x -- "$2") || {
-	echo "# there is no test $2"
-	exit 1
-}
-
-run_test()
-(
-	tmp=$all/$1
-	out=$tmp/out
-	err=$tmp/err
-	name=mboxctl_test.$number
-	mkdir "$tmp"
-	trap clean_up EXIT
-	"test_$1"
-)
-
-clean_up()
-{
-	[ -z "$pid" ] || kill "$pid" 2>/dev/null
-	[ ! -e "$tmp/processes" ] || kill $(cat "$tmp/processes") 2>/dev/null
-	[ ! -s "$tmp/boxes" ] || mboxctl rm $(cat "$tmp/boxes") 2>/dev/null
-	rm -r "$tmp"
-}
-
-all=$(mktemp -d) || exit 1
-trap 'rm -r "$all"' EXIT
-trap 'exit 1' HUP INT TERM
-
-echo TAP version 13
-echo "1..$(echo "$tests" | wc -l)"
-number=0
-failed=0
-for test in $tests; do
-	number=$((number + 1))
-	if run_test "$test" >"$all/log" 2>&1; then
-		echo "ok $number $test"
-	else
-		sed 's/^/# /' "$all/log"
-		echo "not ok $number $test"
-		failed=$((failed + 1))
-	fi
-done
-[ "$failed" -eq 0 ]
+run_tests "$@"

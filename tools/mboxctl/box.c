@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "mboxctl.h"
@@ -65,6 +67,108 @@ int open_device(void)
 	if (!device_failed(O_RDONLY))
 		fail(NULL, MBOX_DEVICE);
 	return -FAILED;
+}
+
+int parse_process(struct target *target, bool participant, const char *text)
+{
+	const char *option = participant ? "--participant" : "--pid";
+	uint64_t most = participant ? UINT64_MAX : INT32_MAX;
+	int how = participant ? MBOX_DIRECT | MBOX_PARTICIPANT : MBOX_DIRECT;
+
+	if (target->how && target->how != how)
+		return wrong_usage("--pid and --participant exclude each other");
+	target->how = how;
+	return parse_number(option, text, 1, most, &target->process);
+}
+
+int take_box(struct target *target, int argc, char **argv)
+{
+	if (target->how) {
+		snprintf(target->words, sizeof(target->words), "%s %" PRIu64,
+			 target->how & MBOX_PARTICIPANT ? "participant" : "process",
+			 target->process);
+		target->box = target->words;
+		return 0;
+	}
+	if (optind == argc)
+		return wrong_usage("to which mailbox, or process?");
+	target->box = argv[optind++];
+	return 0;
+}
+
+static const struct words box_words[] = {
+	{ EACCES, "no right to send to it" },
+	{ EPERM, "another process has the sending end" },
+	{ 0, NULL }
+};
+
+static const struct words process_words[] = {
+	{ EACCES, "you may not signal it, and it has not opened its inbox to you" },
+	{ EIDRM, "the process has ended" },
+	{ EPERM, "you may not signal it, and it has not opened its inbox to you" },
+	{ 0, NULL }
+};
+
+/* Bound to the inbox: so whoever gets the pid later does not get the message. */
+int open_target(const struct target *target)
+{
+	int fd;
+
+	if (!target->how)
+		return open_box(target->box, O_WRONLY, box_words);
+	fd = mbox_open_inbox(target->process, O_WRONLY | O_CLOEXEC,
+			     target->how & MBOX_PARTICIPANT);
+	if (fd >= 0)
+		return fd;
+	if (!device_failed(O_WRONLY))
+		fail(process_words, "%s", target->box);
+	return -FAILED;
+}
+
+int open_own_inbox(struct inbox *inbox)
+{
+	struct mbox_clock clock;
+	int fd = mbox_open_inbox(0, O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0) {
+		if (!device_failed(O_RDONLY))
+			fail(process_words, "the inbox");
+		return -FAILED;
+	}
+	if (mbox_getclock(fd, &clock)) {
+		close(fd);
+		return -fail(process_words, "the inbox");
+	}
+	inbox->pid = getpid();
+	inbox->participant = clock.participant;
+	return fd;
+}
+
+static struct words *add_words(struct words *to, const struct words *from)
+{
+	for (; from->text; from++)
+		*to++ = *from;
+	*to = *from;
+	return to;
+}
+
+void choose_words(struct words words[SEND_WORDS], const struct words *more,
+		  const struct target *target, const struct mbox_stat *stat, bool meets)
+{
+	bool fixed = stat->kind & MBOX_CREATE_FIXED;
+	const struct words of_box[] = {
+		{ EAGAIN, meets ? "nobody waits to receive it" : "there is no room" },
+		{ ETIMEDOUT, meets ? "nobody received it in time" : "there was no room in time" },
+		{ EMSGSIZE, fixed ? "the message is not exactly as large as its max_size"
+				  : "the message is larger than its max_size" },
+		{ EXFULL, "your messages take up the share of it that one user may have" },
+		{ ENOBUFS, "it holds as much as the limits of the system allow" },
+		{ 0, NULL }
+	};
+
+	words = add_words(words, more);
+	words = add_words(words, target->how ? process_words : box_words);
+	add_words(words, of_box);
 }
 
 int do_with_box(const char *box, const struct words *words,

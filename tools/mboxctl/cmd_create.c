@@ -18,6 +18,11 @@ static const struct words words[] = {
 	{ 0, NULL }
 };
 
+static const struct words inbox_words[] = {
+	{ EEXIST, "the process has an inbox, or the name is taken" },
+	{ 0, NULL }
+};
+
 static const char *label(const char *name)
 {
 	return name ? printable(name) : "the new mailbox";
@@ -49,8 +54,10 @@ static int refused(const char *name, const struct mbox_attr *attr)
 	struct mbox_info info;
 	int fd;
 
+	if (errno != EINVAL && errno != ENAMETOOLONG && device_failed(O_RDWR))
+		return FAILED;
 	if (errno != EINVAL && errno != ENAMETOOLONG)
-		return device_failed(O_RDWR) ? FAILED : fail(words, "%s", label(name));
+		return fail(attr->flags & MBOX_INBOX ? inbox_words : words, "%s", label(name));
 	fd = open_device();
 	if (fd < 0)
 		return -fd;
@@ -178,15 +185,25 @@ static bool has_both(const struct mbox_attr *attr, uint32_t pair)
 	return (attr->flags & pair) == pair;
 }
 
-static int check_process_owned(const struct creating *creating)
+static int check_process_owned(const struct creating *creating, const char *option)
 {
 	uint32_t mode = creating->attr.mode & ~MBOX_MODE_NONE;
 
 	if (!creating->program)
-		return wrong_usage("--process-owned takes a PROGRAM, which is the owner");
+		return wrong_usage("%s takes a PROGRAM, which is the owner", option);
 	if (mode & ~0222)
-		return wrong_usage("--process-owned takes -m with bits of 0222 only");
+		return wrong_usage("%s takes -m with bits of 0222 only", option);
 	return 0;
+}
+
+/* Files, picking by sender and one owner come with it. */
+static int check_inbox(const struct creating *creating)
+{
+	const struct mbox_attr *attr = &creating->attr;
+
+	if (attr->flags & ~(MBOX_INBOX | MBOX_FIXED | MBOX_EMPTY_ONLY) || attr->share)
+		return wrong_usage("--inbox goes with -m, -c, -s, -b and --fixed only");
+	return check_process_owned(creating, "--inbox");
 }
 
 static int check_program(const struct creating *creating)
@@ -195,8 +212,10 @@ static int check_program(const struct creating *creating)
 		return wrong_usage("which program, behind \"--\"?");
 	if (creating->program && creating->json)
 		return wrong_usage("--json and a PROGRAM exclude each other");
+	if (creating->attr.flags & MBOX_INBOX)
+		return check_inbox(creating);
 	if (creating->attr.flags & MBOX_PROCESS)
-		return check_process_owned(creating);
+		return check_process_owned(creating, "--process-owned");
 	return 0;
 }
 
@@ -226,6 +245,9 @@ static int check_options(const struct mbox_attr *attr)
  */
 static void set_defaults(struct mbox_attr *attr)
 {
+	/* Those of the inbox that the kernel makes. */
+	if (attr->flags & MBOX_INBOX)
+		return;
 	if (!attr->mode)
 		attr->mode = attr->flags & MBOX_PROCESS ? 0200 : 0600;
 	if (!attr->max_msgs && !(attr->flags & MBOX_RENDEZVOUS))
@@ -261,6 +283,8 @@ int cmd_create(int argc, char **argv)
 		{ "single", no_argument, &creating.kind, MBOX_SINGLE },
 		{ "pair", no_argument, &creating.kind, MBOX_PAIR },
 		{ "process-owned", no_argument, &creating.kind, MBOX_PROCESS },
+		{ "files", no_argument, &creating.kind, MBOX_FILES },
+		{ "inbox", no_argument, &creating.kind, MBOX_INBOX },
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 }
 	};

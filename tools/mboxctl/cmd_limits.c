@@ -22,7 +22,7 @@ struct limit {
 	uint64_t limit;
 };
 
-#define LIMITS	11
+#define LIMITS	13
 
 static void fill(struct limit limits[LIMITS], const struct mbox_info *info,
 		 const struct mbox_usage *usage)
@@ -44,12 +44,16 @@ static void fill(struct limit limits[LIMITS], const struct mbox_info *info,
 		  "messages of user ", usage->user_msgs, usage->user_msgs_limit },
 		{ "net.mbox.user_bytes", "EDQUOT", USER,
 		  "bytes of memory of user ", usage->user_bytes, usage->user_bytes_limit },
+		{ "net.mbox.user_files", "EDQUOT", USER,
+		  "files in flight of user ", usage->user_files, usage->user_files_limit },
 		{ "net.mbox.ns_mailboxes", "ENOSPC", NAMESPACE,
 		  "mailboxes of all", usage->ns_mailboxes, usage->ns_mailboxes_limit },
 		{ "net.mbox.ns_msgs", "ENOSPC", NAMESPACE,
 		  "messages of all", usage->ns_msgs, usage->ns_msgs_limit },
 		{ "net.mbox.ns_bytes", "ENOSPC", NAMESPACE,
 		  "bytes of memory of all", usage->ns_bytes, usage->ns_bytes_limit },
+		{ "net.mbox.ns_files", "ENOSPC", NAMESPACE,
+		  "files in flight of all", usage->ns_files, usage->ns_files_limit },
 	};
 
 	memcpy(limits, all, sizeof(all));

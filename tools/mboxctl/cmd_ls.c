@@ -62,15 +62,24 @@ static void write_waiting(char cell[CELL_SIZE], const struct mbox_stat *stat)
 	if (stat->receivers)
 		len += snprintf(cell + len, CELL_SIZE - len, "%s%" PRIu32 " recv",
 				len ? " " : "", stat->receivers);
+	if (stat->requests)
+		len += snprintf(cell + len, CELL_SIZE - len, "%s%" PRIu32 " reply",
+				len ? " " : "", stat->requests);
 	if (!len)
 		strcpy(cell, "-");
 }
 
-/* What is queued, and of how much, if there is a bound. */
+/*
+ * What is queued, and of how much, if there is a bound. Of an inbox that is how much of
+ * each link.
+ */
 static void write_msgs(char cell[CELL_SIZE], const struct mbox_stat *stat)
 {
 	if (stat->max_msgs == MBOX_UNBOUNDED)
 		snprintf(cell, CELL_SIZE, "%" PRIu32, stat->msgs);
+	else if (stat->kind & MBOX_CREATE_INBOX)
+		snprintf(cell, CELL_SIZE, "%" PRIu32 "/%" PRIu32 "x%" PRIu32, stat->msgs,
+			 stat->max_msgs, stat->links);
 	else
 		snprintf(cell, CELL_SIZE, "%" PRIu32 "/%" PRIu32, stat->msgs, stat->max_msgs);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mboxctl recv: messages to standard output.
+ * mboxctl recv: messages to standard output, from mailboxes or this process's inbox.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,17 +8,26 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "mboxctl.h"
 
 static const struct words words[] = {
 	{ EACCES, "no right to receive from it" },
 	{ EAGAIN, "there is no message" },
+	{ EBADMSG, "a message is lost: it is shared memory, and not what that is to be" },
 	{ EBUSY, "another process is receiving from it" },
 	{ EOPNOTSUPP, "a --single mailbox takes no part in a choice" },
 	{ EPERM, "another process has the receiving end" },
 	{ ESRCH, "there is no process to match" },
+	{ ETIMEDOUT, "there was no message in time" },
+	{ 0, NULL }
+};
+
+static const struct words inbox_words[] = {
+	{ EAGAIN, "there is no message" },
+	{ EBADMSG, "a message is lost: it is shared memory, and not what that is to be" },
+	{ EIDRM, "the process has ended, and sent no more" },
 	{ ETIMEDOUT, "there was no message in time" },
 	{ 0, NULL }
 };
@@ -35,75 +44,150 @@ struct receiving {
 	/* MBOX_CREATE_BY_TAG or MBOX_CREATE_BY_SENDER: what to match. */
 	uint64_t by;
 	uint64_t nth;
+	bool inbox;
 	bool follow;
 	bool lines;
+	bool verbose;
 	bool json;
 	struct patience patience;
 	struct progress progress;
+	/* For what the library does not keep in @large. */
+	void *buffer;
 	size_t max_size;
+	struct mbox_large large;
 };
 
-static void write_json(const struct mbox_envelope *envelope, const void *bytes)
+static bool is_choice(const struct receiving *receiving)
+{
+	return receiving->count > 1;
+}
+
+static bool is_look(const struct receiving *receiving)
+{
+	return receiving->options.flags & MBOX_PEEK;
+}
+
+static const struct words *words_of(const struct receiving *receiving)
+{
+	return receiving->inbox ? inbox_words : words;
+}
+
+static void write_json(const struct mbox_envelope *envelope, const void *bytes, size_t len)
 {
 	struct json json;
 
 	json_begin(&json);
 	json_number(&json, "seq", envelope->seq);
 	json_number(&json, "prio", envelope->prio);
-	json_number(&json, "pid", envelope->pid);
-	json_number(&json, "uid", envelope->uid);
-	json_number(&json, "gid", envelope->gid);
-	json_number(&json, "tag", envelope->tag);
 	json_number(&json, "box", envelope->from);
-	json_number(&json, "len", envelope->len);
-	json_bytes(&json, "text", "base64", bytes, envelope->len);
+	json_number(&json, "tid", envelope->tid);
+	json_number(&json, "time", envelope->time);
+	json_number(&json, "realtime", envelope->realtime);
+	json_envelope(&json, envelope);
+	json_bytes(&json, "text", "base64", bytes, len);
 	json_end();
+}
+
+static void write_time(uint64_t realtime)
+{
+	time_t seconds = realtime / 1000000000;
+	char text[32] = "";
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm))
+		strftime(text, sizeof(text), "%F %T", &tm);
+	printf("%s.%06" PRIu64, text, realtime % 1000000000 / 1000);
+}
+
+/* A line about the message, which says nothing of what is as usual. */
+static void write_envelope(const struct receiving *receiving,
+			   const struct mbox_envelope *envelope)
+{
+	uint64_t got = envelope->got;
+	char sender[SENDER_SIZE];
+	const char *name;
+
+	shown_sender(envelope, sender);
+	printf("%" PRIu64 ": %" PRIu64 " bytes from %s at ", envelope->seq, envelope->len,
+	       sender);
+	write_time(envelope->realtime);
+	printf(", stamp %" PRIu64 " of participant %" PRIu64, envelope->stamp, envelope->sender);
+	if (is_choice(receiving))
+		printf(", box %" PRIu64, envelope->from);
+	if (envelope->prio)
+		printf(", prio %" PRIu32, envelope->prio);
+	if (envelope->tag)
+		printf(", tag %" PRIu64, envelope->tag);
+	if (envelope->nr_files)
+		printf(", files %" PRIu32, envelope->nr_files);
+	while ((name = take_bit(gots, &got)))
+		printf(", %s", name);
+	putchar('\n');
+}
+
+/* Of what is in shared memory, a look and a choice see nothing. */
+static size_t seen(const struct receiving *receiving, const struct mbox_envelope *envelope)
+{
+	bool hidden = envelope->got & MBOX_GOT_SHARED && receiving->buffer;
+
+	return hidden ? 0 : envelope->len;
 }
 
 /* Nobody else will get a message that was taken, so each one is seen to arrive. */
 static int write_message(const struct receiving *receiving,
 			 const struct mbox_envelope *envelope, const void *bytes)
 {
+	size_t len = seen(receiving, envelope);
+
+	if (receiving->verbose)
+		write_envelope(receiving, envelope);
 	if (receiving->json)
-		write_json(envelope, bytes);
-	else
-		fwrite(bytes, 1, envelope->len, stdout);
-	if (receiving->json || receiving->lines)
+		write_json(envelope, bytes, len);
+	else if (len)
+		fwrite(bytes, 1, len, stdout);
+	if (receiving->json || receiving->lines || receiving->verbose)
 		putchar('\n');
 
 	if (!fflush(stdout) && !ferror(stdout))
 		return DONE;
-	if (receiving->options.flags & MBOX_PEEK)
+	if (is_look(receiving))
 		return fail(NULL, "standard output");
 	return fail(NULL, "message %" PRIu64 " is lost: standard output", envelope->seq);
 }
 
-static ssize_t choose(const struct receiving *receiving, void *buffer,
-		      struct mbox_envelope *envelope)
+static ssize_t choose(const struct receiving *receiving, struct mbox_envelope *envelope)
 {
 	const struct mbox_recv_options *options = &receiving->options;
 	uint64_t ids[MBOX_CHOICE_MAX];
 
 	for (unsigned int i = 0; i < receiving->count; i++)
 		ids[i] = receiving->sources[i].id;
-	return mbox_choose(receiving->sources[0].fd, ids, receiving->count, buffer,
+	return mbox_choose(receiving->sources[0].fd, ids, receiving->count, receiving->buffer,
 			   receiving->max_size, envelope, options->flags, options->deadline);
 }
 
-static ssize_t receive_one(struct receiving *receiving, void *buffer,
-			   struct mbox_envelope *envelope)
+/* Looks go on from one message to the next. */
+static ssize_t look(struct receiving *receiving, struct mbox_envelope *envelope)
+{
+	receiving->options.nth = receiving->nth + receiving->progress.done;
+	return mbox_recv_with(receiving->sources[0].fd, receiving->buffer, receiving->max_size,
+			      envelope, &receiving->options);
+}
+
+/* The bytes of the message, or NULL with errno. */
+static const void *receive_one(struct receiving *receiving, struct mbox_envelope *envelope)
 {
 	struct mbox_recv_options *options = &receiving->options;
 
 	options->flags |= receiving->patience.flags;
 	options->deadline = receiving->patience.deadline;
-	if (receiving->count > 1)
-		return choose(receiving, buffer, envelope);
-	/* Looks go on from one message to the next. */
-	if (options->flags & MBOX_PEEK)
-		options->nth = receiving->nth + receiving->progress.done;
-	return mbox_recv_with(receiving->sources[0].fd, buffer, receiving->max_size,
-			      envelope, options);
+	if (is_choice(receiving))
+		return choose(receiving, envelope) < 0 ? NULL : receiving->buffer;
+	if (is_look(receiving))
+		return look(receiving, envelope) < 0 ? NULL : receiving->buffer;
+	if (mbox_recv_large(receiving->sources[0].fd, &receiving->large, envelope, options))
+		return NULL;
+	return receiving->large.data ?: "";
 }
 
 /* When one is gone, go on with the others. False if none is left. */
@@ -124,18 +208,20 @@ static bool wants_more(const struct receiving *receiving)
 	return receiving->follow || receiving->progress.done < receiving->progress.total;
 }
 
-static int receive(struct receiving *receiving, void *buffer)
+static int receive(struct receiving *receiving)
 {
 	struct progress *progress = &receiving->progress;
 	struct mbox_envelope envelope;
+	const void *bytes;
 	int code = DONE;
 
 	while (!code && wants_more(receiving)) {
-		if (receive_one(receiving, buffer, &envelope) >= 0) {
-			code = write_message(receiving, &envelope, buffer);
+		bytes = receive_one(receiving, &envelope);
+		if (bytes) {
+			code = write_message(receiving, &envelope, bytes);
 			progress->done++;
 		} else if (errno != EIDRM || !receiving->follow) {
-			code = fail_midway(words, progress);
+			code = fail_midway(words_of(receiving), progress);
 		} else if (!drop_gone(receiving)) {
 			break;
 		}
@@ -145,13 +231,16 @@ static int receive(struct receiving *receiving, void *buffer)
 
 static int receive_into_buffer(struct receiving *receiving)
 {
-	void *buffer = malloc(receiving->max_size ?: 1);
 	int code;
 
-	if (!buffer)
-		return fail(NULL, "a buffer for its messages");
-	code = receive(receiving, buffer);
-	free(buffer);
+	if (is_choice(receiving) || is_look(receiving)) {
+		receiving->buffer = malloc(receiving->max_size ?: 1);
+		if (!receiving->buffer)
+			return fail(NULL, "a buffer for its messages");
+	}
+	code = receive(receiving);
+	mbox_large_free(&receiving->large);
+	free(receiving->buffer);
 	return code;
 }
 
@@ -160,15 +249,13 @@ static const struct words unmatched[] = {
 	{ 0, NULL }
 };
 
-static int open_source(struct receiving *receiving, const char *box)
+static int add_source(struct receiving *receiving, const char *box, int fd)
 {
 	struct source *source = &receiving->sources[receiving->count++];
 	struct mbox_stat stat;
 
-	source->fd = open_box(box, O_RDONLY, words);
-	if (source->fd < 0)
-		return -source->fd;
-	if (mbox_getstat(source->fd, &stat))
+	source->fd = fd;
+	if (mbox_getstat(fd, &stat))
 		return fail(words, "%s", printable(box));
 	/* The kernel would match whatever the mailbox was made for. */
 	if (receiving->by & ~stat.kind) {
@@ -183,11 +270,27 @@ static int open_source(struct receiving *receiving, const char *box)
 
 static int open_sources(struct receiving *receiving, char **boxes)
 {
-	int code = DONE;
+	int code = DONE, fd;
 
-	for (; *boxes && !code; boxes++)
-		code = open_source(receiving, *boxes);
+	for (; *boxes && !code; boxes++) {
+		fd = open_box(*boxes, O_RDONLY, words);
+		code = fd < 0 ? -fd : add_source(receiving, *boxes, fd);
+	}
 	return code;
+}
+
+/* Whoever is to send to it must know who it is. */
+static int open_inbox(struct receiving *receiving)
+{
+	struct inbox inbox;
+	int fd = open_own_inbox(&inbox);
+
+	if (fd < 0)
+		return -fd;
+	fprintf(stderr, "mboxctl: recv: this is process %" PRId32 ", participant %" PRIu64 "\n",
+		inbox.pid, inbox.participant);
+	receiving->options.flags |= MBOX_DIRECT;
+	return add_source(receiving, receiving->progress.box, fd);
 }
 
 static bool output_is_closed(void)
@@ -239,6 +342,12 @@ static int take(int option, void *data)
 		return 0;
 	case 'k':
 		return parse_peek(receiving);
+	case 'i':
+		receiving->inbox = true;
+		return 0;
+	case 'v':
+		receiving->verbose = true;
+		return 0;
 	default:
 		receiving->json = true;
 		return 0;
@@ -271,8 +380,8 @@ static int check_options(const struct receiving *receiving)
 		return wrong_usage("-c and -f exclude each other");
 	if (receiving->patience.flags && receiving->patience.deadline)
 		return wrong_usage("-n and -t exclude each other");
-	if (receiving->lines && receiving->json)
-		return wrong_usage("-l and --json exclude each other");
+	if (receiving->lines + receiving->verbose + receiving->json > 1)
+		return wrong_usage("-l, --long and --json exclude each other");
 	if (receiving->by == (MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER))
 		return wrong_usage("--tag and --from exclude each other");
 	return 0;
@@ -295,7 +404,7 @@ static int receive_from(struct receiving *receiving, char **boxes)
 	int code = prepare_output();
 
 	if (!code)
-		code = open_sources(receiving, boxes);
+		code = receiving->inbox ? open_inbox(receiving) : open_sources(receiving, boxes);
 	return code ?: receive_into_buffer(receiving);
 }
 
@@ -311,6 +420,8 @@ int cmd_recv(int argc, char **argv)
 		{ "from", required_argument, NULL, 'm' },
 		{ "least", no_argument, NULL, 'e' },
 		{ "peek", optional_argument, NULL, 'k' },
+		{ "inbox", no_argument, NULL, 'i' },
+		{ "long", no_argument, NULL, 'v' },
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -323,7 +434,9 @@ int cmd_recv(int argc, char **argv)
 		code = check_options(&receiving);
 	if (code)
 		return code;
-	if (argc == optind)
+	if (receiving.inbox && argc > optind)
+		return wrong_usage("--inbox is the mailbox, and takes no other");
+	if (!receiving.inbox && argc == optind)
 		return wrong_usage("from which mailbox?");
 	if (argc - optind > MBOX_CHOICE_MAX)
 		return wrong_usage("a choice has at most %d mailboxes", MBOX_CHOICE_MAX);
@@ -336,6 +449,7 @@ int cmd_recv(int argc, char **argv)
 	if (code)
 		return code;
 
-	receiving.progress.box = argc - optind > 1 ? "the mailboxes" : argv[optind];
+	receiving.progress.box = receiving.inbox ? "the inbox" :
+				 argc - optind > 1 ? "the mailboxes" : argv[optind];
 	return receive_from(&receiving, argv + optind);
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mboxctl send: messages from arguments or standard input.
+ * mboxctl send: messages from arguments or standard input, to a mailbox or a process.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +10,9 @@
 
 #include "mboxctl.h"
 
-static const struct words open_words[] = {
-	{ EACCES, "no right to send to it" },
-	{ 0, NULL }
-};
-
 struct sending {
 	int fd;
+	struct target target;
 	struct mbox_send_options options;
 	pid_t receiver;
 	uint64_t prio;
@@ -26,35 +21,8 @@ struct sending {
 	bool lines;
 	struct patience patience;
 	struct progress progress;
-	struct words words[8];
+	struct words words[SEND_WORDS];
 };
-
-/* Grows with what is read, whatever the mailbox would allow. */
-struct message {
-	char *bytes;
-	size_t len;
-	size_t room;
-};
-
-/* What the sender waits for, and what it may send, depends on the mailbox. */
-static void choose_words(struct sending *sending, const struct mbox_stat *stat)
-{
-	bool meets = sending->options.flags & MBOX_SYNC || !stat->max_msgs;
-	bool fixed = stat->kind & MBOX_CREATE_FIXED;
-	const struct words words[] = {
-		{ EACCES, "no right to send to it" },
-		{ EAGAIN, meets ? "nobody waits to receive it" : "there is no room" },
-		{ ETIMEDOUT, meets ? "nobody received it in time" : "there was no room in time" },
-		{ EMSGSIZE, fixed ? "the message is not exactly as large as its max_size"
-				  : "the message is larger than its max_size" },
-		{ EPERM, "another process has the sending end" },
-		{ EXFULL, "your messages take up the share of it that one user may have" },
-		{ ENOBUFS, "it holds as much as the limits of the system allow" },
-		{ 0, NULL }
-	};
-
-	memcpy(sending->words, words, sizeof(words));
-}
 
 /* Each message lives from now on. */
 static const struct mbox_send_options *options_of(struct sending *sending, struct timespec *end)
@@ -91,43 +59,6 @@ static int send_arguments(struct sending *sending, char **argument)
 	return code;
 }
 
-static int append(struct message *message, char byte)
-{
-	if (message->len == message->room) {
-		size_t room = message->room ? 2 * message->room : 4096;
-		char *bytes = realloc(message->bytes, room);
-
-		if (!bytes)
-			return -1;
-		message->bytes = bytes;
-		message->room = room;
-	}
-	message->bytes[message->len++] = byte;
-	return 0;
-}
-
-/*
- * Reads up to @end, which is not part of it, or to the end of the input.
- * Returns 1, 0 if the input had ended before, or -1 with errno.
- */
-static int read_message(struct message *message, size_t max_size, int end)
-{
-	int byte;
-
-	message->len = 0;
-	while ((byte = getc_unlocked(stdin)) != EOF && byte != end) {
-		if (message->len == max_size) {
-			errno = EMSGSIZE;
-			return -1;
-		}
-		if (append(message, byte))
-			return -1;
-	}
-	if (ferror(stdin))
-		return -1;
-	return byte != EOF || message->len;
-}
-
 static int unreadable(const struct sending *sending)
 {
 	if (errno == EMSGSIZE)
@@ -162,11 +93,14 @@ static int send_whole(struct sending *sending, size_t max_size)
 
 static int send_all(struct sending *sending, char **arguments)
 {
+	static const struct words none = { 0, NULL };
 	struct mbox_stat stat;
+	bool meets;
 
 	if (mbox_getstat(sending->fd, &stat))
-		return fail(open_words, "%s", printable(sending->progress.box));
-	choose_words(sending, &stat);
+		return fail(&none, "%s", printable(sending->progress.box));
+	meets = sending->options.flags & MBOX_SYNC || !stat.max_msgs;
+	choose_words(sending->words, &none, &sending->target, &stat, meets);
 	if (sending->progress.total)
 		return send_arguments(sending, arguments);
 	return (sending->lines ? send_lines : send_whole)(sending, stat.max_size);
@@ -192,6 +126,9 @@ static int take(int option, void *data)
 	case 'e':
 		sending->expires = true;
 		return parse_seconds("--expires", optarg, &sending->lifetime);
+	case 'P':
+	case 'N':
+		return parse_process(&sending->target, option == 'N', optarg);
 	default:
 		sending->lines = true;
 		return 0;
@@ -208,6 +145,8 @@ int cmd_send(int argc, char **argv)
 		{ "sync", no_argument, NULL, 's' },
 		{ "tag", required_argument, NULL, 'g' },
 		{ "expires", required_argument, NULL, 'e' },
+		{ "pid", required_argument, NULL, 'P' },
+		{ "participant", required_argument, NULL, 'N' },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct sending sending = { .progress.verb = "sent" };
@@ -219,14 +158,15 @@ int cmd_send(int argc, char **argv)
 		return code;
 	if (sending.patience.flags && sending.patience.deadline)
 		return wrong_usage("-n and -t exclude each other");
-	if (optind == argc)
-		return wrong_usage("to which mailbox?");
-	sending.progress.box = argv[optind++];
+	code = take_box(&sending.target, argc, argv);
+	if (code)
+		return code;
+	sending.progress.box = sending.target.box;
 	sending.progress.total = argc - optind;
 	if (sending.lines && sending.progress.total)
 		return wrong_usage("-l is for standard input");
 
-	sending.fd = open_box(sending.progress.box, O_WRONLY, open_words);
+	sending.fd = open_target(&sending.target);
 	if (sending.fd < 0)
 		return -sending.fd;
 	return send_all(&sending, argv + optind);

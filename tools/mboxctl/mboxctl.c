@@ -18,8 +18,9 @@ static int cmd_help(int argc, char **argv);
 static const struct command commands[] = {
 	{ "create", "[-m MODE] [-c MSGS] [-s SIZE] [-b BYTES] [--share PERCENT]\n"
 	  "           [--rendezvous | --reserve] [--fixed] [--by-tag | --by-sender]\n"
-	  "           [--single | --pair] [--json] [NAME]\n"
-	  "       mboxctl create [OPTION...] [--process-owned] [NAME] -- PROGRAM [ARG...]",
+	  "           [--single | --pair] [--files] [--json] [NAME]\n"
+	  "       mboxctl create [OPTION...] [--process-owned | --inbox] [NAME]\n"
+	  "           -- PROGRAM [ARG...]",
 	  cmd_create,
 	  "make a mailbox, print its id\n"
 	  "  -m, --mode MODE        who may receive (r) and send (w), octal [0600]\n"
@@ -34,12 +35,15 @@ static const struct command commands[] = {
 	  "      --by-sender        recv can pick messages by --from\n"
 	  "      --single           one process receives at a time, the others wait\n"
 	  "      --pair             for one sending and one receiving process\n"
+	  "      --files            messages may bring files, while an owner lives\n"
 	  "      --process-owned    PROGRAM alone receives; gone when it ends\n"
+	  "      --inbox            the inbox of PROGRAM, to be sent to by --pid\n"
 	  "      --json             print all its attributes as a JSON object\n"
 	  "PROGRAM owns the mailbox; its environment has the id as MBOX_ID.\n" },
 	{ "send", "[OPTION...] BOX MESSAGE...\n"
-	  "       mboxctl send [OPTION...] [-l] BOX", cmd_send,
-	  "send arguments, or standard input, to a mailbox\n"
+	  "       mboxctl send [OPTION...] [-l] BOX\n"
+	  "       mboxctl send [OPTION...] --pid PID | --participant ID [MESSAGE...]", cmd_send,
+	  "send arguments, or standard input, to a mailbox or a process\n"
 	  "  -p, --prio PRIO        priority, 0 to 31, the highest [0]\n"
 	  "  -n, --nonblock         exit with 3 instead of waiting\n"
 	  "  -t, --timeout SECONDS  wait no longer, exit with 4\n"
@@ -47,8 +51,11 @@ static const struct command commands[] = {
 	  "      --sync             wait until it is received, print the receiver's pid\n"
 	  "      --tag TAG          a number for the receiver [0]\n"
 	  "      --expires SECONDS  the message disappears after that time\n"
+	  "      --pid PID          to that process, instead of a mailbox\n"
+	  "      --participant ID   likewise, by its participant id\n"
 	  "What follows BOX is messages, even where it begins with a dash.\n" },
-	{ "recv", "[OPTION...] BOX...", cmd_recv,
+	{ "recv", "[OPTION...] BOX...\n"
+	  "       mboxctl recv [OPTION...] --inbox", cmd_recv,
 	  "receive from a mailbox to standard output\n"
 	  "  -c, --count COUNT      how many messages [1]\n"
 	  "  -f, --follow           go on until the mailbox is gone\n"
@@ -59,8 +66,34 @@ static const struct command commands[] = {
 	  "      --from PID         only messages from that process\n"
 	  "      --least            the lowest priority first\n"
 	  "      --peek[=NTH]       look, do not take; pass over NTH messages [0]\n"
+	  "      --inbox            what is sent to this process; says which that is\n"
+	  "      --long             write a line about each message before it\n"
 	  "      --json             write a JSON object a line\n"
 	  "With more than one BOX: from whichever has a message first.\n" },
+	{ "call", "[OPTION...] BOX [MESSAGE]\n"
+	  "       mboxctl call [OPTION...] --pid PID | --participant ID [MESSAGE]", cmd_call,
+	  "send a request, write its reply to standard output\n"
+	  "  -p, --prio PRIO        priority of the request, 0 to 31, the highest [0]\n"
+	  "  -n, --nonblock         exit with 203 instead of waiting for room\n"
+	  "  -t, --timeout SECONDS  wait no longer, exit with 204\n"
+	  "  -l, --lines            write a newline after the reply\n"
+	  "      --tag TAG          a number for the receiver [0]\n"
+	  "      --pid PID          to that process, instead of a mailbox\n"
+	  "      --participant ID   likewise, by its participant id\n"
+	  "      --json             write a JSON object\n"
+	  "Without MESSAGE: standard input. The exit status is the tag of the reply, which\n"
+	  "is the exit status of the command with serve; what mboxctl itself has to say is\n"
+	  "200 more than elsewhere, and 205 if the request was received but not replied to.\n" },
+	{ "serve", "[-j JOBS] [-c COUNT] [-t SECONDS] BOX -- COMMAND [ARG...]\n"
+	  "       mboxctl serve [OPTION...] --inbox -- COMMAND [ARG...]", cmd_serve,
+	  "run a command for each request, reply with its output\n"
+	  "  -j, --jobs JOBS        so many at once [1]\n"
+	  "  -c, --count COUNT      how many requests, then end\n"
+	  "  -t, --timeout SECONDS  end a command that takes longer\n"
+	  "      --inbox            what is sent to this process; prints its pid and\n"
+	  "                         participant id\n"
+	  "COMMAND has the request on standard input and facts about it in the environment\n"
+	  "(MBOX_PID, MBOX_UID, MBOX_TAG, ...); its exit status is the tag of the reply.\n" },
 	{ "ls", "[--json]", cmd_ls,
 	  "list the mailboxes you may see\n"
 	  "      --json             as an array of JSON objects\n" },

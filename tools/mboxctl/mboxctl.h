@@ -17,6 +17,9 @@ enum {
 	WRONG_USAGE,
 	WOULD_WAIT,
 	TIMED_OUT,
+	NO_REPLY,
+	/* What mboxctl call adds to those above. */
+	OF_CALL = 200,
 	/* As shells have it for a program that they cannot start, or not find. */
 	NOT_EXECUTED = 126,
 	NOT_FOUND = 127,
@@ -36,6 +39,8 @@ extern const struct command *command;
 int cmd_create(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_recv(int argc, char **argv);
+int cmd_call(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_transfer(int argc, char **argv);
@@ -130,6 +135,37 @@ bool device_failed(int oflag);
 int open_box(const char *box, int oflag, const struct words *words);
 int open_device(void);
 
+/* Where a message goes to: a mailbox, or the inbox of a process. */
+struct target {
+	/* The mailbox, or words for the process. */
+	const char *box;
+	/* MBOX_DIRECT, with MBOX_PARTICIPANT; 0: a mailbox. */
+	int how;
+	uint64_t process;
+	char words[40];
+};
+
+/* The options --pid and --participant. */
+int parse_process(struct target *target, bool participant, const char *text);
+/* Takes the mailbox from the arguments, unless it is a process. */
+int take_box(struct target *target, int argc, char **argv);
+int open_target(const struct target *target);
+
+/* The inbox of this process, to receive from, and who that is. */
+struct inbox {
+	pid_t pid;
+	uint64_t participant;
+};
+int open_own_inbox(struct inbox *inbox);
+
+/*
+ * What an errno means to who sends there: @meets, if that waits for a receiver. @more
+ * goes before that, up to no text.
+ */
+#define SEND_WORDS	16
+void choose_words(struct words words[SEND_WORDS], const struct words *more,
+		  const struct target *target, const struct mbox_stat *stat, bool meets);
+
 /*
  * Does one thing with a mailbox, or with each of those up to NULL, going on after
  * an error. Returns the exit code, once it has been said what failed.
@@ -147,6 +183,26 @@ struct granted {
 void read_granted(int fd, struct granted *granted);
 
 /*
+ * Messages that are read (message.c)
+ */
+
+/* Grows with what is read, whatever the mailbox would allow. */
+struct message {
+	char *bytes;
+	size_t len;
+	size_t room;
+};
+
+/*
+ * Reads standard input up to @end, which is not part of it, or to the end of the
+ * input. Returns 1, 0 if the input had ended before, or -1 with errno, EMSGSIZE if it
+ * is larger than @max_size.
+ */
+int read_message(struct message *message, size_t max_size, int end);
+/* Appends what read(2) has, and returns as that does. */
+ssize_t read_some(struct message *message, int fd);
+
+/*
  * A program in the place of mboxctl, so that the owner stays (program.c)
  */
 
@@ -154,6 +210,8 @@ void read_granted(int fd, struct granted *granted);
 char **cut_program(int *argc, char **argv);
 /* With MBOX_ID in the environment. Returns if it fails, the exit code. */
 int run_program(char **program, uint64_t id);
+/* Says that a program could not be run, with errno; returns the exit code. */
+int program_failed(const char *name);
 
 /*
  * Output (output.c)
@@ -181,6 +239,10 @@ const char *shown_user(uint32_t uid);
 #define PID_SIZE	12
 void shown_pid(pid_t pid, bool exists, char text[PID_SIZE]);
 
+/* A pid and its user, as in "4711 (root)". */
+#define SENDER_SIZE	(PID_SIZE + PRINTABLE_SIZE + 4)
+void shown_sender(const struct mbox_envelope *envelope, char text[SENDER_SIZE]);
+
 /* "rw-r-----" */
 #define MODE_SIZE	10
 void shown_mode(uint32_t mode, char text[MODE_SIZE]);
@@ -193,6 +255,7 @@ struct bit {
 extern const struct bit kinds[];
 extern const struct bit states[];
 extern const struct bit rights[];
+extern const struct bit gots[];
 
 /*
  * Takes the lowest bit from @set and returns its name, NULL if there is none left.
@@ -201,7 +264,7 @@ extern const struct bit rights[];
 const char *take_bit(const struct bit *names, uint64_t *set);
 
 /* The plain numbers of a mailbox, in the order in which they are shown. */
-#define NUMBERS	15
+#define NUMBERS	17
 struct number {
 	const char *key;
 	uint64_t value;
@@ -224,6 +287,9 @@ void json_bits(struct json *json, const char *key, const struct bit *names, uint
 /* As @key if it is UTF-8 without NUL, else in base64 as @key64. */
 void json_bytes(struct json *json, const char *key, const char *key64,
 		const void *bytes, size_t len);
+
+/* What a message and a reply have in common, from "pid" on. */
+void json_envelope(struct json *json, const struct mbox_envelope *envelope);
 
 /* A mailbox as a JSON object, with the members of struct mbox_stat for keys. */
 void json_stat(const struct mbox_stat *stat, const struct granted *granted);

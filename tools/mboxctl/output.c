@@ -56,8 +56,9 @@ const char *shown_name(const struct mbox_stat *stat)
 {
 	const char *name = (const char *)stat->name;
 
+	/* Of a mailbox that is called so: there is no such name. */
 	if (!*name)
-		return "-";
+		return stat->kind & MBOX_CREATE_INBOX ? "/inbox" : "-";
 	return strcmp(name, "-") ? printable(name) : "\\x2d";
 }
 
@@ -94,6 +95,14 @@ void shown_pid(pid_t pid, bool exists, char text[PID_SIZE])
 		strcpy(text, exists ? "?" : "-");
 }
 
+void shown_sender(const struct mbox_envelope *envelope, char text[SENDER_SIZE])
+{
+	char pid[PID_SIZE];
+
+	shown_pid(envelope->pid, true, pid);
+	snprintf(text, SENDER_SIZE, "%s (%s)", pid, shown_user(envelope->uid));
+}
+
 void shown_mode(uint32_t mode, char text[MODE_SIZE])
 {
 	static const char letters[] = "rwxrwxrwx";
@@ -112,6 +121,8 @@ const struct bit kinds[] = {
 	{ MBOX_CREATE_SINGLE, "single" },
 	{ MBOX_CREATE_PAIR, "pair" },
 	{ MBOX_CREATE_PROCESS, "process-owned" },
+	{ MBOX_CREATE_FILES, "files" },
+	{ MBOX_CREATE_INBOX, "inbox" },
 	{ 0, NULL }
 };
 
@@ -125,6 +136,13 @@ const struct bit rights[] = {
 	{ MBOX_RIGHT_SEND, "send" },
 	{ MBOX_RIGHT_RECV, "receive" },
 	{ MBOX_RIGHT_MANAGE, "manage" },
+	{ 0, NULL }
+};
+
+const struct bit gots[] = {
+	{ MBOX_GOT_REQUEST, "request" },
+	{ MBOX_GOT_FILES_LOST, "files-lost" },
+	{ MBOX_GOT_SHARED, "shared" },
 	{ 0, NULL }
 };
 
@@ -143,12 +161,16 @@ const char *take_bit(const struct bit *names, uint64_t *set)
 	return unknown;
 }
 
-/* A user's messages are counted only where they are held to a share. */
+/*
+ * A user's messages are counted only where they are held to a share, and only inboxes
+ * have links.
+ */
 void numbers_of(const struct mbox_stat *stat, struct number numbers[NUMBERS])
 {
 	const char *no_msgs = stat->max_msgs == MBOX_UNBOUNDED ? "unbounded" : NULL;
 	const char *no_bytes = stat->max_bytes == MBOX_UNBOUNDED_BYTES ? "unbounded" : NULL;
 	const char *no_count = stat->share < 100 ? NULL : "-";
+	const char *no_links = stat->kind & MBOX_CREATE_INBOX ? NULL : "-";
 	const struct number all[NUMBERS] = {
 		{ "max_msgs", stat->max_msgs, no_msgs },
 		{ "max_size", stat->max_size, NULL },
@@ -162,6 +184,8 @@ void numbers_of(const struct mbox_stat *stat, struct number numbers[NUMBERS])
 		{ "user_bytes", stat->user_bytes, no_count },
 		{ "senders", stat->senders, NULL },
 		{ "receivers", stat->receivers, NULL },
+		{ "requests", stat->requests, NULL },
+		{ "links", stat->links, no_links },
 		{ "sent", stat->sent, NULL },
 		{ "received", stat->received, NULL },
 		{ "expired", stat->expired, NULL },
@@ -312,6 +336,20 @@ void json_bytes(struct json *json, const char *key, const char *key64,
 	putchar('"');
 	(text ? write_text : write_base64)(bytes, len);
 	putchar('"');
+}
+
+void json_envelope(struct json *json, const struct mbox_envelope *envelope)
+{
+	json_number(json, "pid", envelope->pid);
+	json_number(json, "uid", envelope->uid);
+	json_number(json, "gid", envelope->gid);
+	json_number(json, "tag", envelope->tag);
+	json_number(json, "sender", envelope->sender);
+	json_number(json, "stamp", envelope->stamp);
+	json_number(json, "clock", envelope->clock);
+	json_bits(json, "got", gots, envelope->got);
+	json_number(json, "files", envelope->nr_files);
+	json_number(json, "len", envelope->len);
 }
 
 static void json_name(struct json *json, const char *name)

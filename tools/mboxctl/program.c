@@ -24,7 +24,7 @@ char **cut_program(int *argc, char **argv)
 	return NULL;
 }
 
-static int not_run(const char *name)
+int program_failed(const char *name)
 {
 	static const struct words words[] = {
 		{ ENOENT, "there is no such program, or not what interprets it" },
@@ -44,5 +44,5 @@ int run_program(char **program, uint64_t id)
 	if (setenv("MBOX_ID", text, 1))
 		return fail(NULL, "MBOX_ID");
 	execvp(*program, program);
-	return not_run(*program);
+	return program_failed(*program);
 }
