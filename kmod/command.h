@@ -60,9 +60,10 @@ struct mbox *mbox_command_send_target(const struct mbox_command *command,
 				      const struct mbox_send *send);
 struct mbox *mbox_command_inbox(const struct mbox_command *command, enum mbox_address how,
 				u64 address);
-int mbox_command_send_to(const struct mbox_command *command, struct mbox *mb,
-			 const struct mbox_send *send, struct mbox_posting *posting,
-			 struct mbox_receipt *receipt);
+int mbox_command_admit_sender(struct mbox *mb, struct mbox_posting *posting);
+int mbox_command_post(const struct mbox_command *command, struct mbox *mb,
+		      const struct mbox_send *send, struct mbox_posting *posting,
+		      struct mbox_receipt *receipt);
 int mbox_command_reply_first(const struct mbox_command *command,
 			     struct mbox_reply __user *user, struct mbox_participant *self);
 

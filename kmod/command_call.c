@@ -87,37 +87,41 @@ static int deliver_reply(const struct mbox_command *command, struct mbox_call *c
 }
 
 static int call(const struct mbox_command *command, struct mbox_call *call, struct mbox *mb,
-		struct mbox_request *request, struct mbox_participant *self)
+		struct mbox_posting *posting)
 {
 	const struct mbox_send send = request_of(call);
-	struct mbox_posting posting = { .from = self, .request = request };
+	struct mbox_msg **reply = &posting->request->reply;
 	struct mbox_receipt receipt;
 	int err;
 
-	err = mbox_command_send_to(command, mb, &send, &posting, &receipt);
+	err = mbox_command_post(command, mb, &send, posting, &receipt);
 	if (err)
 		return err;
-	err = deliver_reply(command, call, request->reply,
-			    mbox_clock_merge(&self->clock, request->reply->stamp));
-	mbox_policy_discard(mb, request->reply);
+	err = deliver_reply(command, call, *reply,
+			    mbox_clock_merge(&posting->from->clock, (*reply)->stamp));
+	mbox_policy_discard(mb, *reply);
 	return err;
 }
 
 static int call_to(const struct mbox_command *command, struct mbox_call *arg,
 		   struct mbox *mb, struct mbox_participant *self)
 {
-	struct mbox_account *payer = mbox_dev_payer(command->mf);
-	struct mbox_request *request;
+	struct mbox_posting posting = { .from = self };
+	struct mbox_account *payer;
 	int err;
 
+	err = mbox_command_admit_sender(mb, &posting);
+	if (err)
+		return err;
+	payer = mbox_dev_payer(command->mf);
 	if (IS_ERR(payer))
 		return PTR_ERR(payer);
-	request = mbox_call_begin(mb, payer, arg);
+	posting.request = mbox_call_begin(mb, payer, arg);
 	mbox_account_put(payer);
-	if (IS_ERR(request))
-		return PTR_ERR(request);
-	err = call(command, arg, mb, request, self);
-	mbox_request_put(request);
+	if (IS_ERR(posting.request))
+		return PTR_ERR(posting.request);
+	err = call(command, arg, mb, &posting);
+	mbox_request_put(posting.request);
 	return err;
 }
 
@@ -224,16 +228,17 @@ static int pass_token(const struct mbox_token *token, struct mbox_participant *s
 	struct mbox_participant *to;
 	int err;
 
-	err = mbox_call_ask(self, token->token);
-	if (err == -EBADR)
-		return err;
 	to = mbox_participant_resolve(how, token->pid);
-	if (IS_ERR(to))
-		return PTR_ERR(to);
-	err = mbox_process_may_signal(to->pid);
+	if (to == ERR_PTR(-EBADF))
+		return -EBADF;
+	/* Who has no token learns nothing about the process. */
+	err = mbox_call_ask(self, token->token);
+	if (err != -EBADR)
+		err = PTR_ERR_OR_ZERO(to) ?: mbox_process_may_signal(to->pid);
 	if (!err)
 		err = mbox_call_pass(self, token->token, to);
-	mbox_participant_put(to);
+	if (!IS_ERR(to))
+		mbox_participant_put(to);
 	return err;
 }
 

@@ -164,16 +164,20 @@ static int post_with_deed(const struct mbox_command *command, struct mbox *mb,
 	return err;
 }
 
-/* Send; the caller has filled in who, and what it is a request of if it is one. */
-int mbox_command_send_to(const struct mbox_command *command, struct mbox *mb,
-			 const struct mbox_send *send, struct mbox_posting *posting,
-			 struct mbox_receipt *receipt)
+/* Whether the calling process may send to it: then @posting says by what right. */
+int mbox_command_admit_sender(struct mbox *mb, struct mbox_posting *posting)
+{
+	mbox_rights_ask(&posting->pass, MBOX_RIGHT_SEND);
+	return mbox_rights_admit(mb, &posting->pass) ? 0 : mbox_rights_refusal(mb);
+}
+
+/* Send what has been admitted; @posting says who, and what it is a request of if any. */
+int mbox_command_post(const struct mbox_command *command, struct mbox *mb,
+		      const struct mbox_send *send, struct mbox_posting *posting,
+		      struct mbox_receipt *receipt)
 {
 	posting->patience = patience_of(command, send->flags & MBOX_SEND_NONBLOCK,
 					send->flags & MBOX_SEND_TIMEOUT, send->deadline);
-	mbox_rights_ask(&posting->pass, MBOX_RIGHT_SEND);
-	if (!mbox_rights_admit(mb, &posting->pass))
-		return mbox_rights_refusal(mb);
 	if (send->flags & MBOX_SEND_OFFER)
 		return post_with_deed(command, mb, send, posting, receipt);
 	return post(command, mb, send, posting, receipt);
@@ -189,7 +193,9 @@ static int send_as(const struct mbox_command *command, struct mbox_send *send,
 
 	if (IS_ERR(mb))
 		return PTR_ERR(mb);
-	err = mbox_command_send_to(command, mb, send, &posting, &receipt);
+	err = mbox_command_admit_sender(mb, &posting);
+	if (!err)
+		err = mbox_command_post(command, mb, send, &posting, &receipt);
 	if (!err)
 		tell_sent(command, send, &receipt,
 			  send->flags & MBOX_SEND_SYNC || mbox_is_rendezvous(mb));

@@ -236,10 +236,11 @@
  * A call that returns an error has changed nothing, but for what is said above of
  * clocks and below of batches and replies. Where more than one error
  * applies, arguments come first (E2BIG, EINVAL, EBADF but for files), then the mailbox
- * (ENOTCONN, ENOENT, EIDRM), the right (EACCES), what it was created for
+ * (ENOTCONN, ENOENT, EIDRM) or token (EBADR), the right (EACCES), what it was created for
  * (EOPNOTSUPP), the process it is about (ESRCH, EPERM), the message (EMSGSIZE,
  * EBADF, EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT), and last its state (EIDRM,
- * EKEYREVOKED, EBUSY, ENOBUFS, EAGAIN, ETIMEDOUT, EINTR). Two waits come
+ * EOWNERDEAD, EKEYREVOKED, EKEYREJECTED, ECANCELED, EBUSY, ENOBUFS, EAGAIN, ETIMEDOUT,
+ * EINTR). Two waits come
  * before the message's bytes are looked at: that for a reserved buffer, and the
  * one that is over since the message has expired already.
  *
