@@ -192,7 +192,8 @@ int mbox_command_create(const struct mbox_command *command, union mbox_argument 
 	return err;
 }
 
-static int conclude_open(const struct mbox_command *command, struct mbox_open *open, struct mbox *mb)
+static int conclude_open(const struct mbox_command *command, struct mbox_open *open,
+			 struct mbox *mb)
 {
 	kuid_t uid = READ_ONCE(mb->access.uid);
 	int err;

@@ -401,8 +401,8 @@ static int tell_needs(const struct mbox_command *command, struct mbox_recv *recv
 	return err ?: -EMSGSIZE;
 }
 
-static int conclude_recv(const struct mbox_command *command, struct mbox_recv *recv, struct mbox *mb,
-			 struct mbox_msg *msg, const struct mbox_wish *wish)
+static int conclude_recv(const struct mbox_command *command, struct mbox_recv *recv,
+			 struct mbox *mb, struct mbox_msg *msg, const struct mbox_wish *wish)
 {
 	int err;
 

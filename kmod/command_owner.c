@@ -127,7 +127,8 @@ static bool valid_grant(const struct mbox_grant *grant)
 
 typedef int (*regulate_t)(struct mbox *mb, struct pid *process, unsigned int rights);
 
-static int regulate(const struct mbox_command *command, const struct mbox_grant *grant, regulate_t how)
+static int regulate(const struct mbox_command *command, const struct mbox_grant *grant,
+		    regulate_t how)
 {
 	struct pid *process;
 	struct mbox *mb;

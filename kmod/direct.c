@@ -9,6 +9,7 @@
  * it: whoever may signal it could do it greater harm.
  */
 
+#include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/sched/signal.h>
 
@@ -62,11 +63,12 @@ static struct mbox *make_inbox(struct mbox_heir *owner, struct mbox_ns *ns)
  * Of another process. To send is a right: without it, an inbox that there is would
  * refuse as well. What cannot be seen cannot be signalled.
  */
-static int find_heir(struct mbox_heir *owner, struct mbox_participant *whose)
+static int find_heir(struct mbox_heir *owner, struct mbox_participant *whose,
+		     struct mbox_ns *ns)
 {
 	int err;
 
-	if (!pid_vnr(whose->pid))
+	if (!pid_vnr(whose->pid) && !ns_capable(ns->user_ns, CAP_IPC_OWNER))
 		return -EACCES;
 	err = mbox_owner_other_heir(owner, whose->pid);
 	return err == -EPERM ? -EACCES : err;
@@ -91,16 +93,17 @@ static struct mbox *make_inbox_of(struct mbox_participant *whose,
 				  const struct mbox_participant *self)
 {
 	struct mbox_link *link = mbox_link_find(self, whose);
+	struct mbox_ns *ns = link ? link->ns : mbox_registry_ns();
 	struct mbox_heir owner;
 	struct mbox *mb;
-	int err = 0;
+	int err;
 
 	if (!link && !mbox_registry_shares_ns(whose->pid))
 		return ERR_PTR(-ESRCH);
-	err = find_heir(&owner, whose);
+	err = find_heir(&owner, whose, ns);
 	mb = ERR_PTR(err);
 	if (!err) {
-		mb = make_inbox(&owner, link ? link->ns : mbox_registry_ns());
+		mb = make_inbox(&owner, ns);
 		mbox_owner_heir_free(&owner);
 	}
 	mbox_link_put(link);

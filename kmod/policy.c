@@ -1131,11 +1131,10 @@ void mbox_policy_end_link(struct mbox *mb, u64 key)
 }
 
 /*
- * What a poller is told, who would send by @lane. OUT promises that a message of any allowed size would
- * be accepted at once: were it said while only some fit, a sender of a larger
- * one would spin between poll() and EAGAIN. At a rendezvous it says that a
- * receiver waits. Into an
- * inbox somebody can always send, or can begin to.
+ * What a poller is told, who would send by @lane. OUT promises that a message of any
+ * allowed size would be accepted at once: were it said while only some fit, a sender
+ * of a larger one would spin between poll() and EAGAIN. At a rendezvous it says that a
+ * receiver waits. Into an inbox somebody can always send, or can begin to.
  */
 __poll_t mbox_policy_poll(struct mbox *mb, const struct mbox_lane *lane)
 {

@@ -104,10 +104,10 @@ static void index_del(struct mbox_msg *msg)
 }
 
 /*
- * 0 if a message of @len bytes fits now, where @msgs with @bytes are, -EAGAIN if it will when others have
- * gone, -ENOBUFS if the system's limit is what it meets. Messages that were put
- * back may have filled the queue over its capacity, so compare sums, not what is
- * left.
+ * 0 if a message of @len bytes fits now, where @msgs with @bytes are, -EAGAIN if it
+ * will when others have gone, -ENOBUFS if the system's limit is what it meets.
+ * Messages that were put back may have filled the queue over its capacity, so compare
+ * sums, not what is left.
  */
 int mbox_queue_fits(const struct mbox_queue *queue, u32 msgs, u64 bytes, u32 len)
 {

@@ -1077,9 +1077,11 @@ struct mbox_call {
  *	mailbox was made for
  * @nr_files: in; 0 to what the caller has room for, at most MBOX_FILES_MAX
  * @reserved: in; must be 0
- * @result: out (MBOX_IOC_REPLY: must be 0); with MBOX_RECV_REPLY: 0, or -ECANCELED if the caller had gone
- * @done: in and out (MBOX_IOC_REPLY: must be 0); with MBOX_RECV_REPLY: 0; 1 once that has replied. A call with 1
- *	does not reply: so one that was interrupted can be repeated
+ * @result: out, with MBOX_RECV_REPLY: 0, or -ECANCELED if the caller had gone;
+ *	with MBOX_IOC_REPLY it must be 0
+ * @done: in and out, with MBOX_RECV_REPLY: 0; 1 once that has replied. A call with 1
+ *	does not reply: so one that was interrupted can be repeated. With
+ *	MBOX_IOC_REPLY it must be 0
  *
  * Errors: EINVAL, EBADR, EBADF (files), EMSGSIZE, EDQUOT, ENOSPC, ENOMEM, EFAULT, and
  * ECANCELED. After that, as after success, the token is used up.
