@@ -306,11 +306,8 @@ int mbox_large_map(struct mbox_large *large, int file)
 		return 0;
 	if ((uintmax_t)size > PTRDIFF_MAX)
 		return fail(ENOMEM);
-	/*
-	 * A shared mapping of what is sealed is refused by some kernels. To have it all
-	 * mapped at once is much cheaper than a fault for each page.
-	 */
-	data = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
+	/* A shared mapping of what is sealed is refused by some kernels. */
+	data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
 	if (data == MAP_FAILED)
 		return errno == ENOMEM ? -1 : fail(EBADMSG);
 	*large = (struct mbox_large) {
