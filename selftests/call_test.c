@@ -921,8 +921,10 @@ TEST_F(state, ends_when_the_request_is_received_as_a_message)
 		expect_success(_metadata, self, variant);
 		return;
 	}
-	if (variant->where == ROOM)
+	if (variant->where == ROOM) {
 		ASSERT_EQ(0, fetch_by(stage->server, stage->id));
+		wait_until_queued(stage, 1);
+	}
 	ASSERT_EQ(0, fetch_by(stage->server, stage->id));
 	EXPECT_STREQ("request", stage->server->text);
 	EXPECT_EQ(MBOX_GOT_REQUEST, stage->server->recv.got);
