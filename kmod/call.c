@@ -15,6 +15,7 @@
 #include "limits.h"
 #include "mailbox.h"
 #include "msg.h"
+#include "ns.h"
 #include "participant.h"
 #include "policy.h"
 #include "process.h"
@@ -31,25 +32,6 @@ static atomic64_t last_token;
 
 static const struct mbox_cost cost = { .bytes = sizeof(struct mbox_request) };
 
-static int charge(struct mbox_request *request)
-{
-	struct mbox_ns *ns = request->mb->ns;
-	int err = mbox_account_charge(request->payer, NULL, &cost);
-
-	if (err)
-		return err;
-	err = mbox_tally_charge_ns(&ns->tally, &cost, ns->user_ns);
-	if (err)
-		mbox_account_uncharge(request->payer, NULL, &cost);
-	return err;
-}
-
-static void uncharge(struct mbox_request *request)
-{
-	mbox_account_uncharge(request->payer, NULL, &cost);
-	mbox_tally_uncharge(&request->mb->ns->tally, &cost);
-}
-
 static void free_request(struct mbox_request *request)
 {
 	put_cred(request->cred);
@@ -61,7 +43,7 @@ static void free_request(struct mbox_request *request)
 static void release(struct mbox_request *request)
 {
 	rhashtable_remove_fast(&requests, &request->node, by_token);
-	uncharge(request);
+	mbox_ns_uncharge(request->mb->ns, request->payer, &cost);
 	free_request(request);
 }
 
@@ -85,14 +67,14 @@ struct mbox_request *mbox_call_begin(struct mbox *mb, struct mbox_account *payer
 	refcount_set(&request->refs, 1);
 	INIT_LIST_HEAD(&request->held);
 	INIT_LIST_HEAD(&request->tie);
-	err = charge(request);
+	err = mbox_ns_charge(mb->ns, payer, &cost);
 	if (err)
 		goto free;
 	err = rhashtable_insert_fast(&requests, &request->node, by_token);
 	if (!err)
 		return request;
 	err = -ENOMEM;
-	uncharge(request);
+	mbox_ns_uncharge(mb->ns, payer, &cost);
 
 free:
 	free_request(request);

@@ -17,26 +17,25 @@
 
 #include "compat.h"
 #include "files.h"
+#include "ns.h"
 
-static int charge(struct mbox_files *files, struct mbox *mb)
+static struct mbox_cost cost_of(const struct mbox_files *files)
 {
-	const struct mbox_cost cost = { .files = files->nr };
-	int err = mbox_account_charge(files->payer, NULL, &cost);
+	return (struct mbox_cost) { .files = files->nr };
+}
 
-	if (err)
-		return err;
-	err = mbox_tally_charge_ns(files->ns_tally, &cost, mb->ns->user_ns);
-	if (err)
-		mbox_account_uncharge(files->payer, NULL, &cost);
-	return err;
+static int charge(struct mbox_files *files)
+{
+	const struct mbox_cost cost = cost_of(files);
+
+	return mbox_ns_charge(files->ns, files->payer, &cost);
 }
 
 static void uncharge(struct mbox_files *files)
 {
-	const struct mbox_cost cost = { .files = files->nr };
+	const struct mbox_cost cost = cost_of(files);
 
-	mbox_account_uncharge(files->payer, NULL, &cost);
-	mbox_tally_uncharge(files->ns_tally, &cost);
+	mbox_ns_uncharge(files->ns, files->payer, &cost);
 }
 
 static void close_files(struct mbox_files *files, u32 nr)
@@ -83,13 +82,13 @@ struct mbox_files *mbox_files_take(struct mbox *mb, struct mbox_account *payer,
 	if (!files)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&files->node);
-	files->ns_tally = &mb->ns->tally;
+	files->ns = mb->ns;
 	files->payer = mbox_account_get(payer);
 	files->nr = nr;
 	err = open_files(files, fd);
 	if (err)
 		goto free;
-	err = charge(files, mb);
+	err = charge(files);
 	if (err)
 		goto close;
 	return files;

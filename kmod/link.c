@@ -95,24 +95,6 @@ static void free_link(struct mbox_link *link)
 	kfree_rcu(link, rcu);
 }
 
-static int charge(struct mbox_link *link)
-{
-	int err = mbox_account_charge(link->payer, NULL, &cost);
-
-	if (err)
-		return err;
-	err = mbox_tally_charge_ns(&link->ns->tally, &cost, link->ns->user_ns);
-	if (err)
-		mbox_account_uncharge(link->payer, NULL, &cost);
-	return err;
-}
-
-static void uncharge(struct mbox_link *link)
-{
-	mbox_account_uncharge(link->payer, NULL, &cost);
-	mbox_tally_uncharge(&link->ns->tally, &cost);
-}
-
 static void init_end(struct mbox_link *link, unsigned int i, struct mbox_participant *who)
 {
 	struct mbox_link_end *end = &link->ends[i];
@@ -140,7 +122,7 @@ static struct mbox_link *alloc(struct mbox_participant *one, struct mbox_partici
 	link->payer = mbox_account_get(payer);
 	link->ns = mbox_ns_get(ns);
 	refcount_set(&link->refs, 1);
-	err = charge(link);
+	err = mbox_ns_charge(ns, payer, &cost);
 	if (!err)
 		return link;
 	free_link(link);
@@ -211,7 +193,7 @@ void mbox_link_put(struct mbox_link *link)
 {
 	if (!link || !refcount_dec_and_test(&link->refs))
 		return;
-	uncharge(link);
+	mbox_ns_uncharge(link->ns, link->payer, &cost);
 	free_link(link);
 }
 

@@ -185,14 +185,8 @@ struct mbox_cost mbox_mailbox_cost(const struct mbox *mb)
 static int charge(struct mbox *mb)
 {
 	const struct mbox_cost cost = mbox_mailbox_cost(mb);
-	int err = mbox_account_charge(mb->payer, NULL, &cost);
 
-	if (err)
-		return err;
-	err = mbox_tally_charge_ns(&mb->ns->tally, &cost, mb->ns->user_ns);
-	if (err)
-		mbox_account_uncharge(mb->payer, NULL, &cost);
-	return err;
+	return mbox_ns_charge(mb->ns, mb->payer, &cost);
 }
 
 /* Nobody needs what was charged. A few bytes remain until the last put. */
@@ -201,8 +195,7 @@ static void release(struct mbox *mb)
 	const struct mbox_cost cost = mbox_mailbox_cost(mb);
 
 	free_buffers(mb);
-	mbox_account_uncharge(mb->payer, NULL, &cost);
-	mbox_tally_uncharge(&mb->ns->tally, &cost);
+	mbox_ns_uncharge(mb->ns, mb->payer, &cost);
 }
 
 /* A mailbox that nobody owns and nobody finds yet. */

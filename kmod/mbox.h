@@ -293,7 +293,7 @@ struct mbox_msg;
  * @node: in mailbox->filed while the message is queued; mailbox->lock
  * @msg: the message; set with @node
  * @payer: whose account they are charged to (a reference)
- * @ns_tally: of the mailbox's namespace; the mailbox holds it
+ * @ns: the mailbox's, which holds it
  * @nr: how many
  * @file: references
  */
@@ -301,7 +301,7 @@ struct mbox_files {
 	struct list_head node;
 	struct mbox_msg *msg;
 	struct mbox_account *payer;
-	struct mbox_tally *ns_tally;
+	struct mbox_ns *ns;
 	u32 nr;
 	struct file *file[];
 };

@@ -17,6 +17,7 @@
 #include "files.h"
 #include "link.h"
 #include "msg.h"
+#include "ns.h"
 #include "participant.h"
 #include "request.h"
 #include "share.h"
@@ -49,22 +50,15 @@ static struct mbox_cost cost_of(u32 len)
 int mbox_msg_charge_reply(struct mbox *mb, struct mbox_account *payer, u32 len)
 {
 	const struct mbox_cost cost = cost_of(len);
-	int err = mbox_account_charge(payer, NULL, &cost);
 
-	if (err)
-		return err;
-	err = mbox_tally_charge_ns(&mb->ns->tally, &cost, mb->ns->user_ns);
-	if (err)
-		mbox_account_uncharge(payer, NULL, &cost);
-	return err;
+	return mbox_ns_charge(mb->ns, payer, &cost);
 }
 
 void mbox_msg_uncharge_reply(struct mbox *mb, struct mbox_account *payer, u32 len)
 {
 	const struct mbox_cost cost = cost_of(len);
 
-	mbox_account_uncharge(payer, NULL, &cost);
-	mbox_tally_uncharge(&mb->ns->tally, &cost);
+	mbox_ns_uncharge(mb->ns, payer, &cost);
 }
 
 /* Whoever created the mailbox may have paid for its buffers. */

@@ -68,6 +68,27 @@ void mbox_ns_put(struct mbox_ns *ns)
 	kfree(ns);
 }
 
+/* What is in the namespace, to the user and to the namespace: 0, -EDQUOT or -ENOSPC. */
+int mbox_ns_charge(struct mbox_ns *ns, struct mbox_account *payer,
+		   const struct mbox_cost *cost)
+{
+	int err = mbox_account_charge(payer, NULL, cost);
+
+	if (err)
+		return err;
+	err = mbox_tally_charge_ns(&ns->tally, cost, ns->user_ns);
+	if (err)
+		mbox_account_uncharge(payer, NULL, cost);
+	return err;
+}
+
+void mbox_ns_uncharge(struct mbox_ns *ns, struct mbox_account *payer,
+		      const struct mbox_cost *cost)
+{
+	mbox_account_uncharge(payer, NULL, cost);
+	mbox_tally_uncharge(&ns->tally, cost);
+}
+
 static int add_name(struct mbox_ns *ns, struct mbox *mb)
 {
 	int err;
