@@ -91,6 +91,7 @@ void mbox_call_take(struct mbox_request *request, struct mbox_participant *self)
 	mbox_request_get(request);
 	/* It lives, so this cannot fail. */
 	mbox_participant_tie(self, &request->tie, &self->tokens);
+	WRITE_ONCE(request->receiver, self->id);
 	atomic64_set(&request->holder, self->id);
 }
 
@@ -138,8 +139,6 @@ int mbox_call_pass(struct mbox_participant *self, u64 token, struct mbox_partici
 		/* It is told something, as by a message: what it does is later. */
 		mbox_clock_merge(&to->clock, mbox_clock_tick(&self->clock));
 		err = mbox_participant_tie(to, &request->tie, &to->tokens);
-		if (!err)
-			WRITE_ONCE(request->passed_on, true);
 		atomic64_set(&request->holder, err ? self->id : to->id);
 	}
 	mbox_request_put(request);

@@ -4,7 +4,6 @@
  */
 
 #include <linux/err.h>
-#include <linux/nospec.h>
 #include <linux/stddef.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>

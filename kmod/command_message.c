@@ -6,7 +6,6 @@
 
 #include <linux/bitops.h>
 #include <linux/err.h>
-#include <linux/nospec.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -447,6 +446,11 @@ static int receive_linked(const struct mbox_command *command, struct mbox_recv *
 		return PTR_ERR(payer);
 	wish->link = mbox_direct_link(sender, wish->who, payer);
 	mbox_account_put(payer);
+	/* It may have ended just now. */
+	if (wish->link == ERR_PTR(-ESRCH) && mbox_is_dead(sender)) {
+		wish->link = NULL;
+		return receive_left(command, recv, mb, wish, pass, patience);
+	}
 	if (IS_ERR(wish->link))
 		return PTR_ERR(wish->link);
 	err = conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);

@@ -88,6 +88,15 @@ static struct mbox *make_own_inbox(void)
 	return mb;
 }
 
+/* They have a link, or could have. */
+static bool is_near(const struct mbox_participant *whose, const struct mbox_participant *self)
+{
+	struct mbox_link *link = mbox_link_find(self, whose);
+
+	mbox_link_put(link);
+	return link || mbox_registry_shares_ns(whose->pid);
+}
+
 /* Where their link is, or both are. */
 static struct mbox *make_inbox_of(struct mbox_participant *whose,
 				  const struct mbox_participant *self)
@@ -98,8 +107,6 @@ static struct mbox *make_inbox_of(struct mbox_participant *whose,
 	struct mbox *mb;
 	int err;
 
-	if (!link && !mbox_registry_shares_ns(whose->pid))
-		return ERR_PTR(-ESRCH);
 	err = find_heir(&owner, whose, ns);
 	mb = ERR_PTR(err);
 	if (!err) {
@@ -137,6 +144,8 @@ struct mbox *mbox_direct_inbox(struct mbox_participant *whose,
 {
 	struct mbox *mb;
 
+	if (whose != self && !is_near(whose, self))
+		return ERR_PTR(-ESRCH);
 	do {
 		mb = find_inbox(whose) ?: settle_and_make(whose, self);
 		/* Somebody else is about to have made it, or to have ended it. */

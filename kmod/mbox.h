@@ -9,8 +9,9 @@
  *
  *   doors    dev ioctl command_* sysctl main
  *                                    turn system calls into verbs
- *   verbs    send recv call          one use of a mailbox, from start to end
- *   people   registry owner rights direct ends
+ *   verbs    send recv call          one use of a mailbox, from start to end;
+ *            ends                    what follows from the end of a process
+ *   people   registry owner rights direct
  *                                    who can find it, has it, may use it
  *   thing    mailbox                 its life and attributes
  *   matter   policy gate share link request wait queue msg files

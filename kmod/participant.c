@@ -75,8 +75,8 @@ static void hook(struct mbox_participant *participant)
 	add_wait_queue(&participant->pid->wait_pidfd, &participant->end);
 }
 
-/* No longer wait for its end, unless that has come. */
-static void unhook(struct mbox_participant *participant)
+/* False if its end has come and been noticed. */
+static bool leave_queue(struct mbox_participant *participant)
 {
 	wait_queue_head_t *queue = &participant->pid->wait_pidfd;
 	bool hooked;
@@ -85,8 +85,26 @@ static void unhook(struct mbox_participant *participant)
 	hooked = !list_empty(&participant->end.entry);
 	list_del_init(&participant->end.entry);
 	spin_unlock_irq(&queue->lock);
-	if (hooked)
+	return hooked;
+}
+
+/* No longer wait for its end, unless that has come. */
+static void unhook(struct mbox_participant *participant)
+{
+	if (leave_queue(participant))
 		mbox_participant_put(participant);
+}
+
+/*
+ * It has ended, but the wake-up has not reached us yet, or it came before we were in
+ * the queue and will not: whoever sees that first does what the wake-up would do.
+ */
+static void notice_end(struct mbox_participant *participant)
+{
+	if (!leave_queue(participant))
+		return;
+	WRITE_ONCE(participant->dead, true);
+	queue_work(ends, &participant->work);
 }
 
 static void process_end(struct work_struct *work)
@@ -153,7 +171,7 @@ static int insert(struct mbox_participant *participant)
 	int err;
 
 	lockdep_assert_held(&participants_lock);
-	participant->id = last_id + 1;
+	participant->id = ++last_id;
 	err = rhashtable_insert_fast(&ids, &participant->id_node, by_id);
 	if (err)
 		return -ENOMEM;
@@ -162,7 +180,6 @@ static int insert(struct mbox_participant *participant)
 		rhashtable_remove_fast(&ids, &participant->id_node, by_id);
 		return -ENOMEM;
 	}
-	last_id++;
 	list_add(&participant->all, &participants);
 	return 0;
 }
@@ -214,8 +231,7 @@ static struct mbox_participant *unless_dead(struct mbox_participant *participant
 {
 	if (mbox_process_alive(participant->pid))
 		return participant;
-	/* If it ended before the wake-up could reach us, we shall not hear of it. */
-	unhook(participant);
+	notice_end(participant);
 	mbox_participant_put(participant);
 	return ERR_PTR(-ESRCH);
 }
@@ -275,8 +291,8 @@ struct mbox_participant *mbox_participant_get(struct mbox_participant *participa
 }
 
 /*
- * Put a mailbox, or a permit, in the list of its participant, out of that of
- * another one if it is in that: 0, or -ESRCH if it is too late.
+ * Put what a participant has in its list of such, out of that of another one if it is
+ * in that: 0, or -ESRCH if it is too late.
  */
 int mbox_participant_tie(struct mbox_participant *participant,
 			 struct list_head *tie, struct list_head *ties)
@@ -347,7 +363,7 @@ destroy_ends:
  * There are neither mailboxes nor descriptors left, so no participants but those of
  * processes that live, and those whose work is queued or runs. The former are no
  * longer waited for, after that nothing is queued any more. What they may still have
- * are tokens that nobody waits for.
+ * are links, and tokens that nobody waits for.
  */
 void mbox_participant_exit(void)
 {

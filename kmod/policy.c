@@ -531,8 +531,8 @@ void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg)
 		mbox_msg_free(msg);
 }
 
-/* Its caller waits for it to be received, again; false if it has given up. */
-static bool take_back(struct mbox *mb, struct mbox_msg *msg)
+/* Its caller waits for it to be received, again; false if it may not, or has given up. */
+static bool take_back(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wakes)
 {
 	struct mbox_waiter *caller = msg->request->caller;
 
@@ -540,6 +540,10 @@ static bool take_back(struct mbox *mb, struct mbox_msg *msg)
 	unhold(mb, msg->request);
 	if (!caller)
 		return false;
+	if (!mbox_pass_holds(mb, caller->seat.pass)) {
+		decide(mb, msg->request, -EKEYREVOKED, wakes);
+		return false;
+	}
 	caller->held = false;
 	msg->sender = caller;
 	list_add_tail(&caller->seat.node, &mb->offers);
@@ -559,7 +563,7 @@ void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
 
 	begin(mb, &wakes);
 	mb->received--;
-	live = !mbox_is_gone(mb) && (!msg->request || take_back(mb, msg));
+	live = !mbox_is_gone(mb) && (!msg->request || take_back(mb, msg, &wakes));
 	if (live) {
 		if (msg->files && mbox_is_orphan(mb))
 			strip(msg, &wakes);
@@ -992,13 +996,21 @@ static void revoke_senders(struct mbox *mb, struct mbox_wakes *wakes)
 	dismiss_senders(mb, -EKEYREVOKED, seat_holds, wakes);
 }
 
+/* Whoever has the token needs no right. */
+static bool is_passed_on(const struct mbox_request *request)
+{
+	u64 holder = atomic64_read(&request->holder);
+
+	return holder && holder != READ_ONCE(request->receiver);
+}
+
 /* Whoever has a request and loses the right that it received it by. */
 static void revoke_held(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	struct mbox_request *request, *next;
 
 	list_for_each_entry_safe(request, next, &mb->held, held)
-		if (!READ_ONCE(request->passed_on) && !mbox_pass_holds(mb, &request->pass))
+		if (!is_passed_on(request) && !mbox_pass_holds(mb, &request->pass))
 			decide(mb, request, -EKEYREJECTED, wakes);
 }
 
@@ -1050,9 +1062,12 @@ void mbox_policy_strip(struct mbox *mb)
 	struct mbox_wakes wakes;
 	unsigned int i;
 
+	begin(mb, &wakes);
+	dismiss_senders(mb, -EOWNERDEAD, seat_brings_none, &wakes);
+	settle(mb, &wakes);
+	end(mb, &wakes);
 	do {
 		begin(mb, &wakes);
-		dismiss_senders(mb, -EOWNERDEAD, seat_brings_none, &wakes);
 		for (i = 0; i < MBOX_WAKE_BATCH && strip_one(mb, &wakes); i++)
 			;
 		settle(mb, &wakes);

@@ -10,6 +10,7 @@
 
 #include "call.h"
 #include "clock.h"
+#include "files.h"
 #include "gate.h"
 #include "policy.h"
 #include "recv.h"
@@ -156,21 +157,26 @@ struct mbox_msg *mbox_recv_choose(struct mbox **mbs, struct mbox_pass *passes,
 	return err ? ERR_PTR(err) : receiver.msg;
 }
 
-/* To whoever has received it; one who does not reply discards it. */
-static void assign(struct mbox_request *request, const struct mbox_wish *wish)
+/*
+ * It is the receiver's. Who takes no token discards the request. The files go now:
+ * somebody who still looks at the message must not keep them.
+ */
+static void conclude(struct mbox_msg *msg, const struct mbox_wish *wish)
 {
-	if (wish->flags & MBOX_RECV_TOKEN)
-		mbox_call_take(request, wish->who);
-	else
-		mbox_policy_fail(request, -ECANCELED);
+	if (msg->request && wish->flags & MBOX_RECV_TOKEN)
+		mbox_call_take(msg->request, wish->who);
+	else if (msg->request)
+		mbox_policy_fail(msg->request, -ECANCELED);
+	mbox_files_put(msg->files);
+	msg->files = NULL;
 }
 
 /* What was looked at stays where it is, what was not delivered goes back. */
 void mbox_recv_end(struct mbox *mb, struct mbox_msg *msg,
 		   const struct mbox_wish *wish, bool delivered)
 {
-	if (delivered && msg->request && !(wish->flags & MBOX_RECV_PEEK))
-		assign(msg->request, wish);
+	if (delivered && !(wish->flags & MBOX_RECV_PEEK))
+		conclude(msg, wish);
 	if (delivered || wish->flags & MBOX_RECV_PEEK)
 		mbox_policy_discard(mb, msg);
 	else

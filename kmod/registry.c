@@ -109,6 +109,9 @@ int mbox_registry_add(struct mbox *mb, struct mbox_heir *owner)
 static int unpublish(struct mbox *mb, bool by_caller)
 {
 	lockdep_assert_held(&mb->ns->lock);
+	/* Its owner has ended before it came to be in the registry, or after. */
+	if (mb->kind & MBOX_CREATE_PROCESS && !rcu_access_pointer(mb->access.owner))
+		return -EIDRM;
 	if (by_caller && !mbox_rights_have(mb, MBOX_RIGHT_MANAGE))
 		return mbox_rights_refusal(mb);
 	if (!mbox_mailbox_mark_gone(mb))

@@ -33,7 +33,7 @@
  * @held: in mailbox->held, while it is held and not decided; mailbox->lock
  * @pass: by what its receiver received it; mailbox->lock
  * @cred: of the receiver (a reference), while it is in mailbox->held, or NULL
- * @passed_on: whoever has the token did not receive it; set once
+ * @receiver: participant id of the process that received it, and took the token
  * @holder: participant id of the process that has the token, or 0
  * @tie: in holder->tokens, with a reference
  * @node: in the table of requests
@@ -52,7 +52,7 @@ struct mbox_request {
 	struct list_head held;
 	struct mbox_pass pass;
 	const struct cred *cred;
-	bool passed_on;
+	u64 receiver;
 	atomic64_t holder;
 	struct list_head tie;
 	struct rhash_head node;

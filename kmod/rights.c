@@ -163,7 +163,10 @@ static bool is_offered(const struct mbox *mb)
 	return offered;
 }
 
-/* Any right at all. Listings ask it of every mailbox, so a no is not audited. */
+/*
+ * Any right at all. Listings ask it of every mailbox, so a no is not audited, unless it
+ * is about signalling the owner of an inbox.
+ */
 bool mbox_rights_see(const struct mbox *mb)
 {
 	unsigned int stamp;

@@ -6,6 +6,7 @@
 
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -19,12 +20,28 @@
 #include "rights.h"
 #include "send.h"
 
-static int check(struct mbox *mb, u64 len)
+/* Into an inbox messages go by a link, which there is from now on. */
+static int join(struct mbox *mb, struct mbox_posting *posting)
+{
+	const struct cred *saved = override_creds(posting->payer_cred ?: current_cred());
+	struct mbox_lane *lane = mbox_direct_lane(mb, posting->from, posting->payer);
+
+	revert_creds(saved);
+	if (IS_ERR(lane))
+		return PTR_ERR(lane);
+	posting->lane = lane;
+	return 0;
+}
+
+/* Of a message of that length: all that does not depend on its bytes. */
+static int check(struct mbox *mb, u64 len, struct mbox_posting *posting)
 {
 	if (len > mb->max_size)
 		return -EMSGSIZE;
 	if (mb->kind & MBOX_CREATE_FIXED && len < mb->max_size)
 		return -EMSGSIZE;
+	if (mbox_is_inbox(mb))
+		return join(mb, posting);
 	return mbox_gate_take_end(mb, MBOX_END_SEND);
 }
 
@@ -75,6 +92,7 @@ static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
 	struct mbox_msg *msg;
 	int err;
 
+	prio = array_index_nospec(prio, MBOX_LEVELS);
 	err = charge(mb, len, posting);
 	if (err)
 		return ERR_PTR(err);
@@ -115,7 +133,8 @@ static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync,
 		};
 		mbox_wait_init(&sender, &posting->pass);
 		err = mbox_policy_send(mb, &sender, &posting->patience);
-	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, &posting->pass) > 0);
+	} while (err == -EKEYREVOKED && !sender.held &&
+		 mbox_rights_insist(mb, &posting->pass) > 0);
 	if (err && !sender.held)
 		mbox_policy_discard(mb, msg);
 	receipt->stamp = sender.stamp;
@@ -166,7 +185,7 @@ static int send_user(struct mbox *mb, const struct mbox_send *send,
 {
 	ktime_t expires = KTIME_MAX;
 	struct mbox_msg *msg;
-	int err = check(mb, send->len);
+	int err = check(mb, send->len, posting);
 
 	if (!err && send->flags & MBOX_SEND_EXPIRES) {
 		expires = mbox_wait_time(send->expires);
@@ -198,7 +217,7 @@ static int send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting
 	struct mbox_msg *msg;
 	int err;
 
-	err = check(mb, len);
+	err = check(mb, len, posting);
 	if (err)
 		return err;
 	msg = prepare(mb, len, 0, posting);
@@ -215,24 +234,10 @@ static int send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting
 	return submit(mb, msg, false, posting, &receipt);
 }
 
-/* Into an inbox messages go by a link, which there is from now on. */
-static int join(struct mbox *mb, struct mbox_posting *posting)
-{
-	struct mbox_lane *lane;
-
-	if (!mbox_is_inbox(mb))
-		return 0;
-	lane = mbox_direct_lane(mb, posting->from, posting->payer);
-	if (IS_ERR(lane))
-		return PTR_ERR(lane);
-	posting->lane = lane;
-	return 0;
-}
-
 int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
 		   struct mbox_posting *posting, struct mbox_receipt *receipt)
 {
-	int err = check_files(mb, send) ?: join(mb, posting);
+	int err = check_files(mb, send);
 
 	if (!err)
 		err = send_user(mb, send, posting, receipt);
@@ -246,10 +251,8 @@ int mbox_send_user(struct mbox *mb, const struct mbox_send *send,
  */
 int mbox_send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting *posting)
 {
-	int err = join(mb, posting);
+	int err = send_iter(mb, from, posting);
 
-	if (!err)
-		err = send_iter(mb, from, posting);
 	mbox_lane_put(posting->lane);
 	return err;
 }

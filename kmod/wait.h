@@ -59,7 +59,7 @@ static inline bool mbox_pass_holds(const struct mbox *mb, const struct mbox_pass
 
 /**
  * struct mbox_seat - a waiter's place in one mailbox
- * @node: in mailbox->senders, ->offers, ->receivers, ->seekers or ->gate.turn;
+ * @node: in a lane, or in mailbox->offers, ->receivers, ->seekers or ->gate.turn;
  *	empty if it is in none; mailbox->lock
  * @arrival: of a receiver, its number; mailbox->lock
  * @waiter: whose it is; immutable

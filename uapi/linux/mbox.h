@@ -233,8 +233,9 @@
  *   ETIMEDOUT  the deadline passed before anything happened
  *   EXFULL     the sender's user fills its share of the mailbox
  *
- * A call that returns an error has changed nothing, but for what is said above of
- * clocks and below of batches and replies. Where more than one error
+ * A call that returns an error has changed nothing, but that clocks may have advanced,
+ * that an inbox and a link may have been made, and for what is said below of batches
+ * and replies. Where more than one error
  * applies, arguments come first (E2BIG, EINVAL, EBADF but for files), then the mailbox
  * (ENOTCONN, ENOENT, EIDRM) or token (EBADR), the right (EACCES), what it was created for
  * (EOPNOTSUPP), the process it is about (ESRCH, EPERM), the message (EMSGSIZE,
