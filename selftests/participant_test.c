@@ -1410,6 +1410,75 @@ TEST_F(life, never_seems_to_end_in_exec_by_threads)
 	EXPECT_EQ(EIDRM, said_by_all(self->fd, *id));
 }
 
+/*
+ * A process that ends while somebody names it: whoever looks for it may see its end
+ * before the kernel tells of it.
+ */
+FIXTURE(named) {
+	int fd;
+	pthread_t namer;
+};
+
+static volatile pid_t named;
+static volatile bool enough;
+
+static void *name_it(void *arg)
+{
+	int fd = *(int *)arg;
+
+	while (!enough) {
+		struct mbox_transfer offer = { .pid = named };
+
+		if (offer.pid)
+			(void)!ioctl(fd, MBOX_IOC_OFFER, &offer);
+	}
+	return NULL;
+}
+
+FIXTURE_SETUP(named)
+{
+	begin();
+	self->fd = mailbox(attributes(4, 16));
+	enough = false;
+	NEED(!pthread_create(&self->namer, NULL, name_it, &self->fd));
+}
+
+FIXTURE_TEARDOWN(named)
+{
+	enough = true;
+	pthread_join(self->namer, NULL);
+	sweep();
+}
+
+TEST_F_TIMEOUT(named, by_others_ends_with_all_that_it_has, 120)
+{
+	struct mbox_create attr = attributes(4, 16);
+	uint32_t *step = shared(sizeof(*step));
+	int i;
+
+	attr.flags = MBOX_CREATE_PROCESS;
+	attr.mode = 0200;
+	for (i = 0; i < 500; i++) {
+		pid_t child;
+
+		tell(step, 0);
+		child = spawn();
+		if (!child) {
+			create(device(O_RDWR), attr);
+			tell(step, 1);
+			WAIT_UNTIL(told(step) == 2);
+			_exit(0);
+		}
+		WAIT_UNTIL(told(step) == 1);
+		named = child;
+		tell(step, 2);
+		EXPECT_EQ(0, join(child));
+		named = 0;
+	}
+	/* But for the one that is offered. */
+	WAIT_UNTIL(info(self->fd).mailboxes == 1);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == PUPPET_ARGC && !strcmp(argv[1], "puppet"))
