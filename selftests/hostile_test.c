@@ -469,9 +469,10 @@ static int be_idle(struct puppet *me)
 }
 
 #define ROUNDS	20
+#define PATIENCE	50	/* times as many, where the machine has other things to do */
 
 /* One who had the right when it asked, and waits for the lock when it is revoked. */
-TEST_F(nobody, deletes_what_the_right_to_manage_was_revoked_of)
+TEST_F_TIMEOUT(nobody, deletes_what_the_right_to_manage_was_revoked_of, 120)
 {
 	struct crowd crowd = new_crowd(self->fd);
 	unsigned int revoked = 0, i;
@@ -479,7 +480,7 @@ TEST_F(nobody, deletes_what_the_right_to_manage_was_revoked_of)
 
 	ASSERT_EQ(0, ask(self->stranger, be_idle));
 	run_on(0);
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < ROUNDS || (!revoked && i < PATIENCE * ROUNDS); i++) {
 		struct mbox_delete arg = { .id = create_by(self->owner, closed(1, 0)) };
 		int error;
 
@@ -498,7 +499,6 @@ TEST_F(nobody, deletes_what_the_right_to_manage_was_revoked_of)
 		EXPECT_EQ(error, try_stat(self->fd, arg.id, 0, &stat));
 	}
 	EXPECT_LT(0, revoked);
-	{ uint32_t t = told(crowd.changes.times); usleep(500000); TH_LOG("%u revoked, %u changes in 500 ms", revoked, told(crowd.changes.times) - t);}
 	end_crowd(&crowd);
 }
 
