@@ -149,6 +149,13 @@ static bool fits(atomic_long_t *sum, long amount, long limit)
 	return !amount || add_below(sum, amount, limit);
 }
 
+/* Most things take of one or two only, and an atomic operation costs more than to see that. */
+static void sub(atomic_long_t *sum, long amount)
+{
+	if (amount)
+		atomic_long_sub(amount, sum);
+}
+
 static bool add_within(struct mbox_tally *tally, const struct mbox_cost *cost,
 		       const struct mbox_quota *quota)
 {
@@ -158,16 +165,20 @@ static bool add_within(struct mbox_tally *tally, const struct mbox_cost *cost,
 		goto sub_mailboxes;
 	if (!fits(&tally->files, cost->files, READ_ONCE(quota->files)))
 		goto sub_msgs;
-	if (!fits(&tally->bytes, cost->bytes, READ_ONCE(quota->bytes)))
+	if (!fits(&tally->listeners, cost->listeners, READ_ONCE(quota->listeners)))
 		goto sub_files;
+	if (!fits(&tally->bytes, cost->bytes, READ_ONCE(quota->bytes)))
+		goto sub_listeners;
 	return true;
 
+sub_listeners:
+	sub(&tally->listeners, cost->listeners);
 sub_files:
-	atomic_long_sub(cost->files, &tally->files);
+	sub(&tally->files, cost->files);
 sub_msgs:
-	atomic_long_sub(cost->msgs, &tally->msgs);
+	sub(&tally->msgs, cost->msgs);
 sub_mailboxes:
-	atomic_long_sub(cost->mailboxes, &tally->mailboxes);
+	sub(&tally->mailboxes, cost->mailboxes);
 	return false;
 }
 
@@ -176,6 +187,7 @@ static void add_beyond(struct mbox_tally *tally, const struct mbox_cost *cost)
 	atomic_long_add(cost->mailboxes, &tally->mailboxes);
 	atomic_long_add(cost->msgs, &tally->msgs);
 	atomic_long_add(cost->files, &tally->files);
+	atomic_long_add(cost->listeners, &tally->listeners);
 	atomic_long_add(cost->bytes, &tally->bytes);
 }
 
@@ -192,10 +204,11 @@ static bool charge(struct mbox_tally *tally, const struct mbox_cost *cost,
 
 void mbox_tally_uncharge(struct mbox_tally *tally, const struct mbox_cost *cost)
 {
-	atomic_long_sub(cost->mailboxes, &tally->mailboxes);
-	atomic_long_sub(cost->msgs, &tally->msgs);
-	atomic_long_sub(cost->files, &tally->files);
-	atomic_long_sub(cost->bytes, &tally->bytes);
+	sub(&tally->mailboxes, cost->mailboxes);
+	sub(&tally->msgs, cost->msgs);
+	sub(&tally->files, cost->files);
+	sub(&tally->listeners, cost->listeners);
+	sub(&tally->bytes, cost->bytes);
 }
 
 /* To a network namespace that belongs to @user_ns: 0 or -ENOSPC. */

@@ -14,12 +14,14 @@
  * @mailboxes: 1 for a mailbox
  * @msgs: 1 for a message
  * @files: in flight
+ * @listeners: 1 for a subscription to events
  * @bytes: memory
  */
 struct mbox_cost {
 	unsigned int mailboxes;
 	unsigned int msgs;
 	unsigned int files;
+	unsigned int listeners;
 	unsigned long bytes;
 };
 
@@ -28,6 +30,7 @@ struct mbox_tally {
 	atomic_long_t mailboxes;
 	atomic_long_t msgs;
 	atomic_long_t files;
+	atomic_long_t listeners;
 	atomic_long_t bytes;
 };
 

@@ -19,6 +19,7 @@
 #include "participant.h"
 #include "policy.h"
 #include "process.h"
+#include "trace.h"
 
 static const struct rhashtable_params by_token = {
 	.key_len = sizeof(u64),
@@ -130,6 +131,7 @@ static int use_up(struct mbox_request *request, const struct mbox_participant *s
 int mbox_call_pass(struct mbox_participant *self, u64 token, struct mbox_participant *to)
 {
 	struct mbox_request *request = find(self, token);
+	u64 stamp, later;
 	int err;
 
 	if (IS_ERR(request))
@@ -137,8 +139,11 @@ int mbox_call_pass(struct mbox_participant *self, u64 token, struct mbox_partici
 	err = -EBADR;
 	if (seize(request, self)) {
 		/* It is told something, as by a message: what it does is later. */
-		mbox_clock_merge(&to->clock, mbox_clock_tick(&self->clock));
+		stamp = mbox_clock_tick(&self->clock);
+		later = mbox_clock_merge(&to->clock, stamp);
 		err = mbox_participant_tie(to, &request->tie, &to->tokens);
+		if (!err)
+			trace_mbox_pass(request, self, stamp, to, later);
 		atomic64_set(&request->holder, err ? self->id : to->id);
 	}
 	mbox_request_put(request);

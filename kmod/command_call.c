@@ -18,6 +18,7 @@
 #include "policy.h"
 #include "process.h"
 #include "send.h"
+#include "trace.h"
 
 /* What a call and a send have in common, by the same names and numbers. */
 #define SEND_FLAGS	(MBOX_CALL_NONBLOCK | MBOX_CALL_TIMEOUT | MBOX_CALL_PID | \
@@ -91,13 +92,15 @@ static int call(const struct mbox_command *command, struct mbox_call *call, stru
 	const struct mbox_send send = request_of(call);
 	struct mbox_msg **reply = &posting->request->reply;
 	struct mbox_receipt receipt;
+	u64 clock;
 	int err;
 
 	err = mbox_command_post(command, mb, &send, posting, &receipt);
 	if (err)
 		return err;
-	err = deliver_reply(command, call, *reply,
-			    mbox_clock_merge(&posting->from->clock, (*reply)->stamp));
+	clock = mbox_clock_merge(&posting->from->clock, (*reply)->stamp);
+	trace_mbox_replied(posting->request, posting->from, clock);
+	err = deliver_reply(command, call, *reply, clock);
 	mbox_policy_discard(mb, *reply);
 	return err;
 }

@@ -29,27 +29,8 @@ int mbox_command_info(const struct mbox_command *command, union mbox_argument *a
 
 	if (info->flags)
 		return -EINVAL;
-	info->features = MBOX_FEATURE_BASE | MBOX_FEATURE_MODEL | MBOX_FEATURE_RIGHTS |
-			 MBOX_FEATURE_CONVERSATION;
-	info->limit_msgs = READ_ONCE(mbox_limits.max_msgs);
-	info->limit_size = READ_ONCE(mbox_limits.max_size);
-	info->limit_bytes = READ_ONCE(mbox_limits.max_bytes);
-	info->limit_mailboxes = READ_ONCE(mbox_limits.ns.mailboxes);
-	info->mailboxes = atomic_long_read(&mbox_registry_ns()->tally.mailboxes);
+	mbox_ns_info(mbox_registry_ns(), info);
 	return mbox_command_reply(command, info, offsetof(struct mbox_info, features), sizeof(*info));
-}
-
-static bool valid_name(const u8 name[MBOX_NAME_SIZE])
-{
-	size_t len = strnlen(name, MBOX_NAME_SIZE);
-	size_t i;
-
-	if (len == MBOX_NAME_SIZE || memchr_inv(name + len, 0, MBOX_NAME_SIZE - len))
-		return false;
-	for (i = 0; i < len; i++)
-		if (name[i] <= ' ' || name[i] == 0x7f || name[i] == '/')
-			return false;
-	return !(name[0] >= '0' && name[0] <= '9');
 }
 
 static bool is_bounded(u32 msgs, u64 bytes, u32 size)
@@ -120,7 +101,7 @@ static int check_create(const struct mbox_create *create)
 	if (has_both(flags, MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER) ||
 	    has_both(flags, MBOX_CREATE_SINGLE | MBOX_CREATE_PAIR))
 		return -EINVAL;
-	if (!valid_mode(create) || !valid_share(create) || !valid_name(create->name))
+	if (!valid_mode(create) || !valid_share(create) || !mbox_ns_valid_name(create->name))
 		return -EINVAL;
 	if (create->max_size > READ_ONCE(mbox_limits.max_size))
 		return -EINVAL;
@@ -215,7 +196,7 @@ static bool valid_open(const struct mbox_open *open)
 {
 	u64 address = open->flags & (MBOX_OPEN_PIDFD | MBOX_OPEN_PARTICIPANT);
 
-	if (open->flags & ~OPEN_FLAGS || open->reserved || !valid_name(open->name))
+	if (open->flags & ~OPEN_FLAGS || open->reserved || !mbox_ns_valid_name(open->name))
 		return false;
 	if (open->flags & MBOX_OPEN_INBOX)
 		return !open->name[0] && hweight64(address) <= 1;
@@ -227,8 +208,8 @@ static struct mbox *open_target(const struct mbox_command *command,
 				const struct mbox_open *open)
 {
 	if (!(open->flags & MBOX_OPEN_INBOX))
-		return open->id ? mbox_registry_get(open->id) :
-				  mbox_registry_get_named(open->name);
+		return open->id ? mbox_registry_get(mbox_registry_ns(), open->id) :
+				  mbox_registry_get_named(mbox_registry_ns(), open->name);
 	if (open->flags & MBOX_OPEN_PIDFD)
 		return mbox_command_inbox(command, MBOX_BY_PIDFD, open->id);
 	if (open->flags & MBOX_OPEN_PARTICIPANT)
@@ -270,7 +251,7 @@ int mbox_command_delete(const struct mbox_command *command, union mbox_argument 
 }
 
 static int stat_one(const struct mbox_command *command, struct mbox_stat *stat,
-		    struct mbox_account *viewer)
+		    const struct mbox_viewer *viewer)
 {
 	struct mbox *mb = mbox_command_target(command, stat->id);
 	int err = 0;
@@ -279,24 +260,24 @@ static int stat_one(const struct mbox_command *command, struct mbox_stat *stat,
 		return PTR_ERR(mb);
 	if (!mbox_rights_see(mb))
 		err = mbox_rights_refusal(mb);
-	else if (!mbox_mailbox_stat(mb, viewer, stat))
+	else if (!mbox_mailbox_stat(mb, viewer, stat, NULL))
 		err = -EIDRM;
 	mbox_mailbox_put(mb);
 	return err;
 }
 
 /* Passes over those that may not be seen, or are ended at this moment. */
-static int stat_next(struct mbox_stat *stat, struct mbox_account *viewer)
+static int stat_next(struct mbox_stat *stat, const struct mbox_viewer *viewer)
 {
 	u64 id = stat->id;
 
 	for (;;) {
-		struct mbox *mb = mbox_registry_get_next(id);
+		struct mbox *mb = mbox_registry_get_next(mbox_registry_ns(), id);
 		bool told;
 
 		if (IS_ERR(mb))
 			return PTR_ERR(mb);
-		told = mbox_rights_see(mb) && mbox_mailbox_stat(mb, viewer, stat);
+		told = mbox_rights_see(mb) && mbox_mailbox_stat(mb, viewer, stat, NULL);
 		id = mb->id + 1;
 		mbox_mailbox_put(mb);
 		if (told)
@@ -310,17 +291,17 @@ static int stat_next(struct mbox_stat *stat, struct mbox_account *viewer)
 int mbox_command_stat(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_stat *stat = &arg->stat;
-	struct mbox_account *viewer;
+	struct mbox_viewer viewer;
 	int err;
 
 	if (stat->flags & ~MBOX_STAT_NEXT)
 		return -EINVAL;
-	viewer = mbox_dev_payer(command->mf);
-	if (IS_ERR(viewer))
-		return PTR_ERR(viewer);
-	err = stat->flags & MBOX_STAT_NEXT ? stat_next(stat, viewer) :
-					     stat_one(command, stat, viewer);
-	mbox_account_put(viewer);
+	viewer = mbox_viewer_self(mbox_dev_payer(command->mf));
+	if (IS_ERR(viewer.account))
+		return PTR_ERR(viewer.account);
+	err = stat->flags & MBOX_STAT_NEXT ? stat_next(stat, &viewer) :
+					     stat_one(command, stat, &viewer);
+	mbox_account_put(viewer.account);
 	return err ?: mbox_command_reply(command, stat, offsetof(struct mbox_stat, id), sizeof(*stat));
 }
 
@@ -340,33 +321,6 @@ static struct mbox_account *usage_account(const struct mbox_command *command,
 	return mbox_account_find(user_ns, uid);
 }
 
-static void fill_usage(struct mbox_usage *usage, const struct mbox_account *account)
-{
-	const struct mbox_tally *user = &account->tally, *ns = &mbox_registry_ns()->tally;
-	const struct mbox_limits *limits = &mbox_limits;
-
-	usage->uid = from_kuid_munged(current_user_ns(), account->key.uid);
-	usage->default_share = READ_ONCE(limits->default_share);
-	usage->user_bytes = atomic_long_read(&user->bytes);
-	usage->user_bytes_limit = READ_ONCE(limits->user.bytes);
-	usage->user_mailboxes = atomic_long_read(&user->mailboxes);
-	usage->user_mailboxes_limit = READ_ONCE(limits->user.mailboxes);
-	usage->user_msgs = atomic_long_read(&user->msgs);
-	usage->user_msgs_limit = READ_ONCE(limits->user.msgs);
-	usage->ns_bytes = atomic_long_read(&ns->bytes);
-	usage->ns_bytes_limit = READ_ONCE(limits->ns.bytes);
-	usage->ns_mailboxes = atomic_long_read(&ns->mailboxes);
-	usage->ns_mailboxes_limit = READ_ONCE(limits->ns.mailboxes);
-	usage->ns_msgs = atomic_long_read(&ns->msgs);
-	usage->ns_msgs_limit = READ_ONCE(limits->ns.msgs);
-	usage->limit_grants = READ_ONCE(limits->max_grants);
-	usage->reserved = 0;
-	usage->user_files = atomic_long_read(&user->files);
-	usage->user_files_limit = READ_ONCE(limits->user.files);
-	usage->ns_files = atomic_long_read(&ns->files);
-	usage->ns_files_limit = READ_ONCE(limits->ns.files);
-}
-
 int mbox_command_usage(const struct mbox_command *command, union mbox_argument *arg)
 {
 	struct mbox_usage *usage = &arg->usage;
@@ -377,7 +331,7 @@ int mbox_command_usage(const struct mbox_command *command, union mbox_argument *
 	account = usage_account(command, usage);
 	if (IS_ERR(account))
 		return PTR_ERR(account);
-	fill_usage(usage, account);
+	mbox_ns_usage(mbox_registry_ns(), account, current_user_ns(), usage);
 	mbox_account_put(account);
 	return mbox_command_reply(command, usage, offsetof(struct mbox_usage, uid), sizeof(*usage));
 }

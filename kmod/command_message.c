@@ -27,6 +27,7 @@
 #include "registry.h"
 #include "rights.h"
 #include "send.h"
+#include "trace.h"
 
 static struct mbox_patience patience_of(const struct mbox_command *command, bool nonblock,
 					bool timed, u64 deadline)
@@ -123,7 +124,7 @@ static void tell_sent(const struct mbox_command *command, struct mbox_send *send
 
 static struct mbox_deed *write_deed(u64 id)
 {
-	struct mbox *mb = mbox_registry_get(id);
+	struct mbox *mb = mbox_registry_get(mbox_registry_ns(), id);
 	struct mbox_deed *deed;
 
 	if (IS_ERR(mb))
@@ -538,7 +539,8 @@ static int hold_choice(struct choice *choice, unsigned int nr, unsigned int firs
 		if (!choice->ids[i])
 			return -EINVAL;
 	for (i = 0; i < nr; i++) {
-		struct mbox *mb = mbox_registry_get(choice->ids[(first + i) % nr]);
+		struct mbox *mb = mbox_registry_get(mbox_registry_ns(),
+						    choice->ids[(first + i) % nr]);
 
 		if (IS_ERR(mb))
 			return PTR_ERR(mb);
@@ -662,10 +664,12 @@ int mbox_command_clock(const struct mbox_command *command, union mbox_argument *
 	self = mbox_dev_self(command->mf);
 	if (IS_ERR(self))
 		return PTR_ERR(self);
-	if (clock->flags & MBOX_CLOCK_TICK)
+	if (clock->flags & MBOX_CLOCK_TICK) {
 		clock->stamp = mbox_clock_tick(&self->clock);
-	else
+		trace_mbox_tick(mbox_registry_ns(), self, clock->stamp);
+	} else {
 		clock->stamp = atomic64_read(&self->clock);
+	}
 	clock->participant = self->id;
 	mbox_participant_put(self);
 	return mbox_command_reply(command, clock, offsetof(struct mbox_clock, stamp),

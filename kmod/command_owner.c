@@ -172,6 +172,7 @@ int mbox_command_revoke(const struct mbox_command *command, union mbox_argument 
 
 static int list_grants(struct mbox *mb, struct mbox_grants *grants)
 {
+	const struct mbox_viewer viewer = mbox_viewer_self(NULL);
 	void __user *to = u64_to_user_ptr(grants->grants);
 	struct mbox_granted *granted;
 	u32 room = grants->nr;
@@ -181,7 +182,7 @@ static int list_grants(struct mbox *mb, struct mbox_grants *grants)
 	if (!granted)
 		return -ENOMEM;
 	mutex_lock(&mb->ns->lock);
-	grants->nr = mbox_rights_list(mb, granted, room);
+	grants->nr = mbox_rights_list(mb, &viewer, granted, room);
 	if (mbox_is_gone(mb))
 		err = -EIDRM;
 	mutex_unlock(&mb->ns->lock);

@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 #include <linux/uio.h>
@@ -20,6 +21,7 @@
 #include "recv.h"
 #include "rights.h"
 #include "send.h"
+#include "trace.h"
 
 /* The mailbox stays bound, and so held, for as long as the descriptor is open. */
 struct mbox *mbox_dev_bound(const struct mbox_file *mf)
@@ -124,7 +126,7 @@ static struct mbox_patience patience_of(const struct kiocb *iocb)
 	};
 }
 
-static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t read_message(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct mbox_pass pass;
 	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_RECV, &pass);
@@ -150,6 +152,14 @@ static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return delivered ? len : -EFAULT;
 }
 
+static ssize_t dev_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	ssize_t len = read_message(iocb, to);
+
+	trace_mbox_command("read", len);
+	return len;
+}
+
 /*
  * A program that runs with more rights than whoever opened the descriptor may
  * not know where it writes, so the message must not speak in its user's name, or
@@ -161,7 +171,7 @@ static bool is_unwitting(const struct file *file)
 	       !gid_eq(file->f_cred->egid, current_egid());
 }
 
-static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
+static ssize_t write_message(struct kiocb *iocb, struct iov_iter *from)
 {
 	const struct file *file = iocb->ki_filp;
 	const struct mbox_file *mf = file->private_data;
@@ -190,6 +200,14 @@ static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return err ?: len;
 }
 
+static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	ssize_t len = write_message(iocb, from);
+
+	trace_mbox_command("write", len);
+	return len;
+}
+
 /* There may be room for one process and not for another one. */
 static __poll_t poll_inbox(struct mbox *mb, struct file *file, poll_table *wait)
 {
@@ -207,7 +225,7 @@ static __poll_t poll_inbox(struct mbox *mb, struct file *file, poll_table *wait)
 }
 
 /* Bind first: a descriptor that is polled unbound has nothing to wait for. */
-static __poll_t dev_poll(struct file *file, poll_table *wait)
+static __poll_t poll_bound(struct file *file, poll_table *wait)
 {
 	struct mbox *mb = mbox_dev_bound(file->private_data);
 
@@ -218,6 +236,44 @@ static __poll_t dev_poll(struct file *file, poll_table *wait)
 	return mbox_mailbox_poll(mb, NULL, file, wait);
 }
 
+static __poll_t dev_poll(struct file *file, poll_table *wait)
+{
+	__poll_t events = poll_bound(file, wait);
+
+	trace_mbox_command("poll", (__force long)events);
+	return events;
+}
+
+/*
+ * What /proc/PID/fdinfo has of a descriptor: of which mailbox it is, and, for those who
+ * may see that, what it holds: both who reads and who opened that file, for a program may
+ * not know what it reads.
+ */
+static void dev_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	const struct mbox_file *mf = file->private_data;
+	struct mbox_viewer viewer = mbox_viewer_self(mf->payer);
+	struct mbox *mb = mbox_dev_bound(mf);
+	struct mbox_stat stat;
+	bool live;
+
+	if (!mb)
+		return;
+	seq_printf(m, "mbox-id:\t%llu\n", mb->id);
+	if (m->file->f_cred != viewer.cred)
+		viewer.opener = m->file->f_cred;
+	if (!mbox_rights_show(mb, &viewer))
+		return;
+	live = mbox_mailbox_stat(mb, &viewer, &stat, NULL);
+	seq_printf(m, "mbox-name:\t%s\n", stat.name);
+	seq_printf(m, "mbox-state:\t%s\n", live ? "live" : "gone");
+	seq_printf(m, "mbox-owner:\t%d\n", stat.pid);
+	seq_printf(m, "mbox-msgs:\t%u\n", stat.msgs);
+	seq_printf(m, "mbox-bytes:\t%llu\n", stat.bytes);
+	seq_printf(m, "mbox-senders:\t%u\n", stat.senders);
+	seq_printf(m, "mbox-receivers:\t%u\n", stat.receivers);
+}
+
 static const struct file_operations dev_fops = {
 	.owner = THIS_MODULE,
 	.open = dev_open,
@@ -225,6 +281,7 @@ static const struct file_operations dev_fops = {
 	.read_iter = dev_read_iter,
 	.write_iter = dev_write_iter,
 	.poll = dev_poll,
+	.show_fdinfo = dev_show_fdinfo,
 	.unlocked_ioctl = mbox_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

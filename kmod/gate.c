@@ -69,7 +69,7 @@ static int wait_turn(struct mbox *mb, struct mbox_waiter *waiter,
 		     const struct mbox_patience *patience)
 {
 	struct mbox_wakes wakes;
-	int err = mbox_wait_sleep(waiter, patience);
+	int err = mbox_wait_sleep(mb, MBOX_WAIT_TURN, waiter, patience);
 
 	if (!err)
 		return waiter->result;

@@ -14,6 +14,7 @@
 #include "ioctl.h"
 #include "mailbox.h"
 #include "registry.h"
+#include "trace.h"
 
 /*
  * Write the structure back from offset @from to offset @to, as far as the caller
@@ -34,7 +35,7 @@ struct mbox *mbox_command_target(const struct mbox_command *command, u64 id)
 	struct mbox *mb;
 
 	if (id)
-		return mbox_registry_get(id);
+		return mbox_registry_get(mbox_registry_ns(), id);
 	mb = mbox_dev_target(command->mf);
 	return IS_ERR(mb) ? mb : mbox_mailbox_get(mb);
 }
@@ -43,6 +44,7 @@ struct entry {
 	unsigned int cmd;
 	unsigned int size;
 	unsigned int min_size;
+	const char *name;
 	int (*run)(const struct mbox_command *command, union mbox_argument *arg);
 };
 
@@ -52,6 +54,7 @@ struct entry {
 		.cmd = _cmd,						\
 		.size = sizeof(_struct),				\
 		.min_size = offsetofend(_struct, _last),		\
+		.name = #_cmd,						\
 		.run = _run,						\
 	}
 
@@ -93,24 +96,33 @@ static const struct entry *find_entry(unsigned int cmd)
 	return (cmd ^ commands[nr].cmd) & COMMAND_MASK ? NULL : &commands[nr];
 }
 
-long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long user)
+static int run(const struct entry *entry, struct file *file, unsigned int size,
+	       void __user *user)
 {
-	const struct entry *entry = find_entry(cmd);
 	struct mbox_command command = {
 		.file = file,
 		.mf = file->private_data,
-		.user = (void __user *)user,
+		.user = user,
+		.size = min(size, entry->size),
 	};
 	union mbox_argument arg;
 	int err;
 
-	if (!entry)
-		return -ENOTTY;
-	if (_IOC_SIZE(cmd) < entry->min_size)
+	if (size < entry->min_size)
 		return -EINVAL;
-	command.size = min(_IOC_SIZE(cmd), entry->size);
-	err = copy_struct_from_user(&arg, entry->size, command.user, _IOC_SIZE(cmd));
+	err = copy_struct_from_user(&arg, entry->size, user, size);
 	return err ?: entry->run(&command, &arg);
+}
+
+long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long user)
+{
+	const struct entry *entry = find_entry(cmd);
+	int err = -ENOTTY;
+
+	if (entry)
+		err = run(entry, file, _IOC_SIZE(cmd), (void __user *)user);
+	trace_mbox_command(entry ? entry->name : "unknown", err);
+	return err;
 }
 
 /*
@@ -126,14 +138,14 @@ CHECK_ABI(struct mbox_open, 88, 2 * 8 + 2 * 4 + MBOX_NAME_SIZE);
 CHECK_ABI(struct mbox_send, 104, 10 * 8 + 6 * 4);
 CHECK_ABI(struct mbox_recv, 200, 20 * 8 + 10 * 4);
 CHECK_ABI(struct mbox_delete, 16, 2 * 8);
-CHECK_ABI(struct mbox_stat, 216, 10 * 8 + 18 * 4 + MBOX_NAME_SIZE);
+CHECK_ABI(struct mbox_stat, 240, 13 * 8 + 18 * 4 + MBOX_NAME_SIZE);
 CHECK_ABI(struct mbox_transfer, 24, 2 * 8 + 2 * 4);
 CHECK_ABI(struct mbox_take, 16, 2 * 8);
 CHECK_ABI(struct mbox_grant, 24, 2 * 8 + 2 * 4);
 CHECK_ABI(struct mbox_granted, 8, 2 * 4);
 CHECK_ABI(struct mbox_grants, 32, 3 * 8 + 2 * 4);
 CHECK_ABI(struct mbox_change, 32, 2 * 8 + 4 * 4);
-CHECK_ABI(struct mbox_usage, 104, 5 * 8 + 16 * 4);
+CHECK_ABI(struct mbox_usage, 120, 5 * 8 + 20 * 4);
 CHECK_ABI(struct mbox_clock, 24, 3 * 8);
 CHECK_ABI(struct mbox_call, 152, 15 * 8 + 8 * 4);
 CHECK_ABI(struct mbox_reply, 64, 6 * 8 + 4 * 4);

@@ -8,12 +8,14 @@
  * @mailboxes: how many
  * @msgs: how many
  * @files: how many in flight
+ * @listeners: how many subscriptions to events
  * @bytes: memory of mailboxes and messages, in bytes
  */
 struct mbox_quota {
 	unsigned int mailboxes;
 	unsigned int msgs;
 	unsigned int files;
+	unsigned int listeners;
 	unsigned long bytes;
 };
 

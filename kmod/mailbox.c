@@ -11,6 +11,7 @@
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
 
+#include "event.h"
 #include "gate.h"
 #include "limits.h"
 #include "link.h"
@@ -28,6 +29,11 @@ static enum hrtimer_restart expiry_due(struct hrtimer *timer)
 
 	queue_work(system_wq, &mb->expiry_work);
 	return HRTIMER_NORESTART;
+}
+
+static void tell_room(struct work_struct *work)
+{
+	mbox_event_tell_room(container_of(to_delayed_work(work), struct mbox, room_work));
 }
 
 static void expire(struct work_struct *work)
@@ -174,6 +180,7 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	hrtimer_init(&mb->expiry_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 	mb->expiry_timer.function = expiry_due;
 	INIT_WORK(&mb->expiry_work, expire);
+	INIT_DELAYED_WORK(&mb->room_work, tell_room);
 	init_waitqueue_head(&mb->poll_wait);
 }
 
@@ -260,12 +267,13 @@ bool mbox_mailbox_mark_gone(struct mbox *mb)
 /*
  * Drop the messages and buffers of a mailbox that is gone, and tell those who
  * wait for it.
- * The timer is not started again: that happens under the lock, unless GONE.
+ * The timers are not started again: that happens under the lock, unless GONE.
  */
 void mbox_mailbox_clear(struct mbox *mb)
 {
 	hrtimer_cancel(&mb->expiry_timer);
 	cancel_work_sync(&mb->expiry_work);
+	cancel_delayed_work_sync(&mb->room_work);
 	mbox_policy_dismiss(mb);
 	release(mb);
 }
@@ -284,7 +292,7 @@ __poll_t mbox_mailbox_poll(struct mbox *mb, const struct mbox_lane *lane,
 	return events;
 }
 
-static void stat_counters(struct mbox *mb, struct mbox_account *viewer,
+static void stat_counters(struct mbox *mb, const struct mbox_viewer *viewer,
 			  struct mbox_stat *stat)
 {
 	const struct mbox_queue *queue = &mb->queue;
@@ -299,11 +307,16 @@ static void stat_counters(struct mbox *mb, struct mbox_account *viewer,
 	stat->sent = mb->sent;
 	stat->received = mb->received;
 	stat->expired = mb->expired;
-	mbox_share_tell(mb, viewer, stat);
+	stat->refused = mb->refused;
+	stat->skipped = mb->skipped;
+	stat->filled = mb->filled;
+	mbox_share_tell(mb, viewer->account, stat);
 }
 
-static void stat_access(struct mbox *mb, struct mbox_stat *stat)
+static void stat_access(struct mbox *mb, const struct mbox_viewer *viewer,
+			struct mbox_stat *stat)
 {
+	struct user_namespace *user_ns = viewer->cred->user_ns;
 	const struct mbox_access *access = &mb->access;
 	const struct mbox_participant *owner, *to;
 
@@ -311,10 +324,10 @@ static void stat_access(struct mbox *mb, struct mbox_stat *stat)
 	owner = rcu_dereference(access->owner);
 	to = mbox_offered_to(mb);
 	stat->mode = access->mode;
-	stat->uid = from_kuid_munged(current_user_ns(), access->uid);
-	stat->gid = from_kgid_munged(current_user_ns(), access->gid);
-	stat->pid = owner ? mbox_process_nr(owner->pid) : 0;
-	stat->offered = to ? mbox_process_nr(to->pid) : 0;
+	stat->uid = from_kuid_munged(user_ns, access->uid);
+	stat->gid = from_kgid_munged(user_ns, access->gid);
+	stat->pid = owner ? mbox_viewer_living_nr(viewer, owner->pid) : 0;
+	stat->offered = to ? mbox_viewer_living_nr(viewer, to->pid) : 0;
 	stat->grants = access->nr_permits;
 	stat->links = mbox_is_inbox(mb) && owner ? atomic_read(&owner->nr_links) : 0;
 	stat->state = 0;
@@ -325,12 +338,16 @@ static void stat_access(struct mbox *mb, struct mbox_stat *stat)
 	rcu_read_unlock();
 }
 
-/* False if it is gone. */
-bool mbox_mailbox_stat(struct mbox *mb, struct mbox_account *viewer,
-		       struct mbox_stat *stat)
+/*
+ * For @viewer; and, unless it is NULL, in @waited how many messages waited how long. False
+ * if it is gone.
+ */
+bool mbox_mailbox_stat(struct mbox *mb, const struct mbox_viewer *viewer,
+		       struct mbox_stat *stat, u64 *waited)
 {
 	bool gone;
 
+	stat->flags = 0;
 	stat->id = mb->id;
 	memcpy(stat->name, mb->name, sizeof(stat->name));
 	stat->max_bytes = mb->queue.max_bytes;
@@ -342,8 +359,10 @@ bool mbox_mailbox_stat(struct mbox *mb, struct mbox_account *viewer,
 
 	spin_lock(&mb->lock);
 	gone = mbox_is_gone(mb);
-	stat_access(mb, stat);
+	stat_access(mb, viewer, stat);
 	stat_counters(mb, viewer, stat);
+	if (waited)
+		memcpy(waited, mb->waited, sizeof(mb->waited));
 	spin_unlock(&mb->lock);
 	return !gone;
 }

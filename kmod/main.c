@@ -9,6 +9,7 @@
 #include "dev.h"
 #include "ends.h"
 #include "link.h"
+#include "netlink.h"
 #include "participant.h"
 #include "registry.h"
 #include "sysctl.h"
@@ -35,11 +36,16 @@ static int __init mbox_init(void)
 	err = mbox_participant_init(mbox_ends_process);
 	if (err)
 		goto exit_registry;
-	err = mbox_dev_init();
+	err = mbox_netlink_init();
 	if (err)
 		goto exit_participant;
+	err = mbox_dev_init();
+	if (err)
+		goto exit_netlink;
 	return 0;
 
+exit_netlink:
+	mbox_netlink_exit();
 exit_participant:
 	mbox_participant_exit();
 exit_registry:
@@ -59,6 +65,7 @@ exit_sysctl:
 static void __exit mbox_exit(void)
 {
 	mbox_dev_exit();
+	mbox_netlink_exit();
 	mbox_participant_exit();
 	mbox_registry_exit();
 	mbox_call_exit();

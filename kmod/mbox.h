@@ -7,16 +7,16 @@
  * uapi/linux/mbox.h says what mbox does for programs. The code that does it is
  * a house; a room includes headers of its own floor and of those below only:
  *
- *   doors    dev ioctl command_* sysctl main
- *                                    turn system calls into verbs
+ *   doors    dev ioctl command_* netlink listener sysctl main
+ *                                    what system calls become verbs by
  *   verbs    send recv call          one use of a mailbox, from start to end;
  *            ends                    what follows from the end of a process
  *   people   registry owner rights direct
  *                                    who can find it, has it, may use it
  *   thing    mailbox                 its life and attributes
- *   matter   policy gate share link request wait queue msg files
+ *   matter   policy gate share link request wait queue msg files event trace
  *                                    what moves through it, who waits
- *   ground   account participant process ns clock.h mbox.h limits.h compat.h
+ *   ground   account participant process ns clock.h viewer.h mbox.h limits.h compat.h
  *
  * Everybody who wants something from a mailbox is a waiter: a sender brings a
  * message and waits until it is accepted (or, synchronous, received), a receiver
@@ -106,6 +106,7 @@
 #include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/mbox.h>
+#include <linux/mbox_netlink.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
@@ -336,6 +337,8 @@ struct mbox_files {
  * @shared: the sender's mark MBOX_SEND_SHARED
  * @files_lost: there were files, but they have been taken away
  * @nr_files: how many came with it
+ * @bucket: of mailbox->waited, where its receipt is counted
+ * @skips: its receipt is counted in mailbox->skipped
  * @prio: priority
  * @len: length of @data in bytes
  * @data: the payload
@@ -372,6 +375,8 @@ struct mbox_msg {
 	bool shared;
 	bool files_lost;
 	u8 nr_files;
+	u8 bucket;
+	bool skips;
 	u32 prio;
 	u32 len;
 	u8 data[];
@@ -432,12 +437,15 @@ struct mbox_gate {
 
 /**
  * struct mbox_ns - the mailboxes of one network namespace
- * @lock: guards @ids, @order, @names, @last_id
+ * @lock: guards @ids, @order, @names, @last_id, @changes, @listeners
  * @ids: every mailbox that is LIVE, by id
  * @order: the same, in the order of their ids
  * @names: those of them that have a name
  * @last_id: the id given out last; released after the mailbox is in @ids, and
  *	read without the lock by lookups, before they look
+ * @changes: counts mailboxes and grants that came and went; read without the lock
+ * @listeners: those who subscribed to events
+ * @inum: number of the network namespace, for people; immutable after setup
  * @user_ns: owner of the network namespace; immutable after setup
  * @tally: what there is in it
  * @refs: the network namespace's, and one of each mailbox
@@ -448,6 +456,9 @@ struct mbox_ns {
 	struct xarray order;
 	struct rhashtable names;
 	u64 last_id;
+	u32 changes;
+	struct list_head listeners;
+	unsigned int inum;
 	struct user_namespace *user_ns;
 	struct mbox_tally tally;
 	refcount_t refs;
@@ -501,6 +512,14 @@ enum mbox_state {
  * @sent: messages sent
  * @received: messages handed out
  * @expired: messages dropped at their expiry
+ * @refused: sends that failed since there was no room, or no receiver
+ * @skipped: messages received before others in the order
+ * @waited: of messages received, how many waited in the queue how long
+ * @full: it has no room, as mbox_policy_poll() says
+ * @filled: how often it came to that
+ * @told_full: @full, as listeners know it
+ * @told_filled: likewise, @filled
+ * @room_work: tells them
  * @expiry_timer: goes off at the first of queue->expiries
  * @expiry_work: drops what has expired
  * @poll_wait: pollers; epoll holds it as long as a descriptor holds the mailbox
@@ -548,6 +567,14 @@ struct mbox {
 	u64 sent;
 	u64 received;
 	u64 expired;
+	u64 refused;
+	u64 skipped;
+	u64 waited[MBOX_WAITED_BUCKETS];
+	bool full;
+	u64 filled;
+	bool told_full;
+	u64 told_filled;
+	struct delayed_work room_work;
 	struct hrtimer expiry_timer;
 	struct work_struct expiry_work;
 	wait_queue_head_t poll_wait;

@@ -8,8 +8,10 @@
  */
 
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/user_namespace.h>
 
+#include "limits.h"
 #include "ns.h"
 
 /* A tree of ids alone would cost more the more mailboxes there have been. */
@@ -28,7 +30,7 @@ static const struct rhashtable_params names_params = {
 	.automatic_shrinking = true,
 };
 
-struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns)
+struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns, unsigned int inum)
 {
 	struct mbox_ns *ns = kzalloc(sizeof(*ns), MBOX_GFP);
 
@@ -40,6 +42,8 @@ struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns)
 		goto destroy_ids;
 	mutex_init(&ns->lock);
 	xa_init_flags(&ns->order, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&ns->listeners);
+	ns->inum = inum;
 	ns->user_ns = get_user_ns(user_ns);
 	refcount_set(&ns->refs, 1);
 	return ns;
@@ -89,6 +93,65 @@ void mbox_ns_uncharge(struct mbox_ns *ns, struct mbox_account *payer,
 	mbox_tally_uncharge(&ns->tally, cost);
 }
 
+/* The limits that a mailbox and a message meet, but for @info->flags. */
+void mbox_ns_info(struct mbox_ns *ns, struct mbox_info *info)
+{
+	info->features = MBOX_FEATURE_BASE | MBOX_FEATURE_MODEL | MBOX_FEATURE_RIGHTS |
+			 MBOX_FEATURE_CONVERSATION | MBOX_FEATURE_OBSERVATION;
+	info->limit_msgs = READ_ONCE(mbox_limits.max_msgs);
+	info->limit_size = READ_ONCE(mbox_limits.max_size);
+	info->limit_bytes = READ_ONCE(mbox_limits.max_bytes);
+	info->limit_mailboxes = READ_ONCE(mbox_limits.ns.mailboxes);
+	info->mailboxes = atomic_long_read(&ns->tally.mailboxes);
+}
+
+/* What the user has and there is in the namespace, for one in @user_ns; likewise. */
+void mbox_ns_usage(struct mbox_ns *ns, const struct mbox_account *account,
+		   struct user_namespace *user_ns, struct mbox_usage *usage)
+{
+	const struct mbox_tally *user = &account->tally, *all = &ns->tally;
+	const struct mbox_limits *limits = &mbox_limits;
+
+	usage->uid = from_kuid_munged(user_ns, account->key.uid);
+	usage->default_share = READ_ONCE(limits->default_share);
+	usage->user_bytes = atomic_long_read(&user->bytes);
+	usage->user_bytes_limit = READ_ONCE(limits->user.bytes);
+	usage->user_mailboxes = atomic_long_read(&user->mailboxes);
+	usage->user_mailboxes_limit = READ_ONCE(limits->user.mailboxes);
+	usage->user_msgs = atomic_long_read(&user->msgs);
+	usage->user_msgs_limit = READ_ONCE(limits->user.msgs);
+	usage->ns_bytes = atomic_long_read(&all->bytes);
+	usage->ns_bytes_limit = READ_ONCE(limits->ns.bytes);
+	usage->ns_mailboxes = atomic_long_read(&all->mailboxes);
+	usage->ns_mailboxes_limit = READ_ONCE(limits->ns.mailboxes);
+	usage->ns_msgs = atomic_long_read(&all->msgs);
+	usage->ns_msgs_limit = READ_ONCE(limits->ns.msgs);
+	usage->limit_grants = READ_ONCE(limits->max_grants);
+	usage->reserved = 0;
+	usage->user_files = atomic_long_read(&user->files);
+	usage->user_files_limit = READ_ONCE(limits->user.files);
+	usage->ns_files = atomic_long_read(&all->files);
+	usage->ns_files_limit = READ_ONCE(limits->ns.files);
+	usage->user_listeners = atomic_long_read(&user->listeners);
+	usage->user_listeners_limit = READ_ONCE(limits->user.listeners);
+	usage->ns_listeners = atomic_long_read(&all->listeners);
+	usage->ns_listeners_limit = READ_ONCE(limits->ns.listeners);
+}
+
+/* Padded with zeros, without what a shell or a terminal might take for something else. */
+bool mbox_ns_valid_name(const u8 name[MBOX_NAME_SIZE])
+{
+	size_t len = strnlen(name, MBOX_NAME_SIZE);
+	size_t i;
+
+	if (len == MBOX_NAME_SIZE || memchr_inv(name + len, 0, MBOX_NAME_SIZE - len))
+		return false;
+	for (i = 0; i < len; i++)
+		if (name[i] <= ' ' || name[i] == 0x7f || name[i] == '/')
+			return false;
+	return !(name[0] >= '0' && name[0] <= '9');
+}
+
 static int add_name(struct mbox_ns *ns, struct mbox *mb)
 {
 	int err;
@@ -106,17 +169,22 @@ static void remove_name(struct mbox_ns *ns, struct mbox *mb)
 		rhashtable_remove_fast(&ns->names, &mb->name_node, names_params);
 }
 
+/* Whoever is told of an id finds it: so it is in the ordered table last. */
 static int add_id(struct mbox_ns *ns, struct mbox *mb)
 {
 	int err;
 
-	err = xa_insert(&ns->order, mb->id, mb, MBOX_GFP);
+	err = xa_reserve(&ns->order, mb->id, MBOX_GFP);
 	if (err)
 		return err;
 	err = rhashtable_insert_fast(&ns->ids, &mb->id_node, ids_params);
-	if (err)
-		xa_erase(&ns->order, mb->id);
-	return err ? -ENOMEM : 0;
+	if (err) {
+		xa_release(&ns->order, mb->id);
+		return -ENOMEM;
+	}
+	/* In its reserved place, so this cannot fail. */
+	xa_store(&ns->order, mb->id, mb, 0);
+	return 0;
 }
 
 /* Give @mb the next id, and its name if it has one. An id is used up only then. */
@@ -134,6 +202,7 @@ int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb)
 		remove_name(ns, mb);
 		return err;
 	}
+	mbox_ns_changed(ns);
 	/* Pairs with the acquire in mbox_registry_get(). */
 	smp_store_release(&ns->last_id, mb->id);
 	return 0;
@@ -145,6 +214,7 @@ void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb)
 	rhashtable_remove_fast(&ns->ids, &mb->id_node, ids_params);
 	xa_erase(&ns->order, mb->id);
 	remove_name(ns, mb);
+	mbox_ns_changed(ns);
 }
 
 /* Under RCU, like the next; the caller takes a reference if there is one to take. */

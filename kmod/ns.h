@@ -6,7 +6,7 @@
 
 #include "mbox.h"
 
-struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns);
+struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns, unsigned int inum);
 struct mbox_ns *mbox_ns_get(struct mbox_ns *ns);
 void mbox_ns_put(struct mbox_ns *ns);
 
@@ -15,9 +15,21 @@ int mbox_ns_charge(struct mbox_ns *ns, struct mbox_account *payer,
 void mbox_ns_uncharge(struct mbox_ns *ns, struct mbox_account *payer,
 		      const struct mbox_cost *cost);
 
+void mbox_ns_info(struct mbox_ns *ns, struct mbox_info *info);
+void mbox_ns_usage(struct mbox_ns *ns, const struct mbox_account *account,
+		   struct user_namespace *user_ns, struct mbox_usage *usage);
+
+bool mbox_ns_valid_name(const u8 name[MBOX_NAME_SIZE]);
 int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb);
 void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb);
 struct mbox *mbox_ns_find_id(struct mbox_ns *ns, u64 id);
 struct mbox *mbox_ns_find_name(struct mbox_ns *ns, const u8 name[MBOX_NAME_SIZE]);
+
+/* Mailboxes or grants have come or gone: a dump that is under way may have missed them. */
+static inline void mbox_ns_changed(struct mbox_ns *ns)
+{
+	lockdep_assert_held(&ns->lock);
+	WRITE_ONCE(ns->changes, ns->changes + 1);
+}
 
 #endif /* MBOX_NS_H */

@@ -30,6 +30,7 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
+#include "event.h"
 #include "gate.h"
 #include "mailbox.h"
 #include "owner.h"
@@ -143,7 +144,7 @@ static struct mbox_account *change_payer(struct mbox *mb, struct mbox_account *p
  * Changes of hands.
  */
 
-static void void_offer(struct mbox *mb)
+static void drop_offer(struct mbox *mb)
 {
 	struct mbox_participant *to;
 
@@ -151,6 +152,13 @@ static void void_offer(struct mbox *mb)
 	mbox_participant_put(to);
 	mbox_rights_free(mb->offer.keep);
 	mb->offer.keep = NULL;
+}
+
+/* To be followed by mbox_event_tell(). */
+static void void_offer(struct mbox *mb)
+{
+	mbox_event_look(mb);
+	drop_offer(mb);
 }
 
 static void set_owner(struct mbox *mb, void *arg)
@@ -185,8 +193,22 @@ static void keep_right(struct mbox *mb, struct mbox_permit **keep)
 		*keep = NULL;
 }
 
+static void tell(struct mbox *mb, enum mbox_event event, struct pid *actor,
+		 const struct mbox_participant *process, const struct mbox_participant *former)
+{
+	const struct mbox_news news = {
+		.event = event,
+		.actor = actor,
+		.process = process,
+		.former = former,
+	};
+
+	mbox_event_tell(mb, &news);
+}
+
 /* 0: the heir, who was charged, is the owner; -ESRCH if it has ended. */
-static int inherit(struct mbox *mb, struct mbox_heir *heir, struct mbox_permit **keep)
+static int inherit(struct mbox *mb, struct mbox_heir *heir, struct mbox_permit **keep,
+		   enum mbox_event event)
 {
 	int err;
 
@@ -196,6 +218,7 @@ static int inherit(struct mbox *mb, struct mbox_heir *heir, struct mbox_permit *
 		return err;
 	keep_right(mb, keep);
 	install(mb, heir);
+	tell(mb, event, task_tgid(current), owner_of(mb), heir->who);
 	return 0;
 }
 
@@ -252,6 +275,7 @@ static void orphan(struct mbox *mb)
 	WRITE_ONCE(mb->tenure, mb->tenure + 1);
 	mbox_participant_untie(&mb->tie);
 	mbox_rights_change(mb, set_owner, &nobody);
+	tell(mb, MBOX_EVENT_ORPHANED, NULL, NULL, nobody.who);
 	mbox_participant_put(nobody.who);
 	mbox_policy_strip(mb);
 }
@@ -354,7 +378,7 @@ static int pass_on(struct mbox *mb, void *to, struct mbox_permit **keep)
 {
 	struct mbox_heir *heir = to;
 
-	return charge_heir(heir, mb) ?: inherit(mb, heir, keep);
+	return charge_heir(heir, mb) ?: inherit(mb, heir, keep, MBOX_EVENT_TRANSFERRED);
 }
 
 int mbox_owner_transfer(struct mbox *mb, struct pid *process, bool keeps)
@@ -378,6 +402,7 @@ static int set_offer(struct mbox *mb, void *to, struct mbox_permit **keep)
 	void_offer(mb);
 	swap(mb->offer.keep, *keep);
 	rcu_assign_pointer(mb->offer.to, mbox_participant_get(to));
+	tell(mb, MBOX_EVENT_OFFERED, task_tgid(current), to, NULL);
 	return 0;
 }
 
@@ -403,8 +428,10 @@ int mbox_owner_withdraw(struct mbox *mb)
 	if (err)
 		return err;
 	err = check_manager(mb);
-	if (!err)
+	if (!err && rcu_access_pointer(mb->offer.to)) {
 		void_offer(mb);
+		tell(mb, MBOX_EVENT_OFFERED, task_tgid(current), NULL, NULL);
+	}
 	unlock_hands(mb);
 	return err;
 }
@@ -418,7 +445,8 @@ static int take_offered(struct mbox *mb, struct mbox_heir *heir)
 		return -EOPNOTSUPP;
 	if (rcu_access_pointer(mb->offer.to) != heir->who)
 		return -EACCES;
-	return charge_heir(heir, mb) ?: inherit(mb, heir, &mb->offer.keep);
+	return charge_heir(heir, mb) ?:
+	       inherit(mb, heir, &mb->offer.keep, MBOX_EVENT_TRANSFERRED);
 }
 
 static int take_orphan(struct mbox *mb, struct mbox_heir *heir)
@@ -433,7 +461,7 @@ static int take_orphan(struct mbox *mb, struct mbox_heir *heir)
 		return -EOPNOTSUPP;
 	if (owner_of(mb))
 		return -EBUSY;
-	return charge_heir(heir, mb) ?: inherit(mb, heir, &keep);
+	return charge_heir(heir, mb) ?: inherit(mb, heir, &keep, MBOX_EVENT_CLAIMED);
 }
 
 static int take(struct mbox *mb, int (*how)(struct mbox *mb, struct mbox_heir *heir))
@@ -612,7 +640,8 @@ int mbox_owner_accept_deed(struct mbox_heir *heir, const struct mbox_deed *deed)
 	mutex_lock(&mb->ns->lock);
 	settle(mb);
 	if (is_still_valid(deed))
-		err = charge_again(heir, mb) ?: inherit(mb, heir, &keep);
+		err = charge_again(heir, mb) ?:
+		      inherit(mb, heir, &keep, MBOX_EVENT_TRANSFERRED);
 	mutex_unlock(&mb->ns->lock);
 	return err;
 }
@@ -682,9 +711,11 @@ static int apply(struct mbox *mb, struct attributes *attr)
 
 	if (!err && attr->change->flags & MBOX_CHANGE_UID)
 		err = charge_user(mb, attr);
-	if (!err)
-		mbox_rights_change(mb, set_attributes, attr);
-	return err;
+	if (err)
+		return err;
+	mbox_rights_change(mb, set_attributes, attr);
+	tell(mb, MBOX_EVENT_CHANGED, task_tgid(current), NULL, NULL);
+	return 0;
 }
 
 int mbox_owner_change(struct mbox *mb, const struct mbox_change *change)
@@ -727,12 +758,12 @@ void mbox_owner_ended(struct mbox *mb, struct mbox_participant *owner)
 	mutex_unlock(&mb->ns->lock);
 }
 
-/* The mailbox is gone: so is whatever said whose it is. */
+/* The mailbox is gone, or never was there: so is whatever said whose it is. */
 void mbox_owner_clear(struct mbox *mb)
 {
 	struct mbox_participant *owner;
 
-	void_offer(mb);
+	drop_offer(mb);
 	mbox_participant_untie(&mb->tie);
 	owner = rcu_replace_pointer(mb->access.owner, NULL,
 				    lockdep_is_held(&mb->ns->lock));

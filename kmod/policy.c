@@ -25,6 +25,7 @@
 #include <linux/siphash.h>
 
 #include "clock.h"
+#include "event.h"
 #include "files.h"
 #include "gate.h"
 #include "link.h"
@@ -32,6 +33,7 @@
 #include "policy.h"
 #include "queue.h"
 #include "request.h"
+#include "trace.h"
 
 #define READABLE	(EPOLLIN | EPOLLRDNORM)
 #define WRITABLE	(EPOLLOUT | EPOLLWRNORM)
@@ -236,6 +238,7 @@ static void drop(struct mbox *mb, struct mbox_msg *msg, int reason,
 {
 	struct mbox_waiter *sender = unqueue(mb, msg);
 
+	trace_mbox_drop(mb, msg, reason);
 	wakes->poll |= WRITABLE;
 	if (sender)
 		fail_sender(mb, sender, reason, wakes);
@@ -246,7 +249,9 @@ static void drop(struct mbox *mb, struct mbox_msg *msg, int reason,
 /* What a sender still waits for it takes back: that was never sent. */
 static void drop_expired(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wakes)
 {
-	if (!msg->sender)
+	if (msg->sender)
+		mb->refused++;
+	else
 		mb->expired++;
 	drop(mb, msg, -ETIMEDOUT, wakes);
 }
@@ -300,6 +305,34 @@ static struct mbox_msg *find(struct mbox *mb, const struct mbox_waiter *receiver
 	return msg;
 }
 
+/* Time in the queue doubles from one bucket to the next. */
+static u8 bucket_of(u64 waited)
+{
+	return min(fls64(waited / MBOX_WAITED_FIRST), MBOX_WAITED_BUCKETS - 1);
+}
+
+/* A receiver has the message, which is still queued. */
+static void count_receipt(struct mbox *mb, struct mbox_msg *msg,
+			  const struct mbox_waiter *receiver)
+{
+	u64 waited = max(ktime_sub(ktime_get(), msg->time), 0LL);
+
+	msg->bucket = bucket_of(waited);
+	msg->skips = msg != mbox_queue_first(&mb->queue);
+	mb->received++;
+	mb->waited[msg->bucket]++;
+	mb->skipped += msg->skips;
+	trace_mbox_recv(mb, msg, receiver->who, receiver->stamp, waited);
+}
+
+static void uncount_receipt(struct mbox *mb, const struct mbox_msg *msg)
+{
+	mb->received--;
+	mb->waited[msg->bucket]--;
+	mb->skipped -= msg->skips;
+	trace_mbox_return(mb, msg);
+}
+
 /*
  * Serve a claimed receiver with a queued message. Here, and nowhere else, a
  * receiver has it: the sender that waits for that is released. False if the
@@ -309,6 +342,7 @@ static bool give(struct mbox *mb, struct mbox_seat *seat, struct mbox_msg *msg,
 		 struct mbox_wakes *wakes)
 {
 	struct mbox_waiter *receiver = seat->waiter, *sender;
+	u64 stamp;
 
 	if (msg->len > receiver->room || (msg->files && msg->nr_files > receiver->files_room)) {
 		receiver->room = msg->len;
@@ -319,11 +353,13 @@ static bool give(struct mbox *mb, struct mbox_seat *seat, struct mbox_msg *msg,
 	receiver->stamp = mbox_clock_merge(&receiver->who->clock, msg->stamp);
 	if (receiver->peek) {
 		receiver->msg = mbox_msg_get(msg);
+		trace_mbox_look(mb, msg, receiver->who, receiver->stamp);
 		mbox_wait_finish(mb, receiver, 0, wakes);
 		return false;
 	}
 	if (msg->deed)
 		msg->deed->valid = mbox_deed_holds(msg->deed);
+	count_receipt(mb, msg, receiver);
 	sender = unqueue(mb, msg);
 	if (msg->request) {
 		mb->sent++;
@@ -331,10 +367,10 @@ static bool give(struct mbox *mb, struct mbox_seat *seat, struct mbox_msg *msg,
 	} else if (sender && mbox_wait_claim(sender)) {
 		mb->sent++;
 		sender->peer = get_pid(receiver->who->pid);
-		mbox_clock_merge(&msg->from->clock, receiver->stamp);
+		stamp = mbox_clock_merge(&msg->from->clock, receiver->stamp);
+		trace_mbox_receipt(mb, msg, stamp);
 		mbox_wait_finish(mb, sender, 0, wakes);
 	}
-	mb->received++;
 	wakes->poll |= WRITABLE;
 	receiver->msg = msg;
 	mbox_wait_finish(mb, receiver, 0, wakes);
@@ -388,6 +424,7 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 		mbox_wait_finish(mb, sender, 0, wakes);
 	}
 	enqueue(mb, msg, mbox_queue_add);
+	trace_mbox_send(mb, msg);
 	watch_expiry(mb, msg);
 	wakes->poll |= READABLE;
 	offer(mb, msg, wakes);
@@ -431,6 +468,14 @@ static void fill_slot(struct mbox *mb, struct mbox_waiter *sender, struct mbox_w
 	mbox_wait_finish(mb, sender, 0, wakes);
 }
 
+static void refuse(struct mbox *mb, struct mbox_waiter *sender, int reason,
+		   struct mbox_wakes *wakes)
+{
+	if (reason == -ENOBUFS)
+		mb->refused++;
+	mbox_wait_finish(mb, sender, reason, wakes);
+}
+
 /* The lane needs no further look. False if there is none that does. */
 static bool leave_lane(struct mbox_lane *lane)
 {
@@ -458,10 +503,15 @@ static bool admit_one(struct mbox *mb, struct mbox_wakes *wakes)
 	else if (!mbox_wait_claim(sender))
 		WARN_ON_ONCE(1);
 	else if (err)
-		mbox_wait_finish(mb, sender, err, wakes);
+		refuse(mb, sender, err, wakes);
 	else
 		fill_slot(mb, sender, wakes);
 	return true;
+}
+
+static bool is_full(const struct mbox *mb, __poll_t events)
+{
+	return !(events & WRITABLE) && !mbox_is_rendezvous(mb);
 }
 
 /*
@@ -470,6 +520,8 @@ static bool admit_one(struct mbox *mb, struct mbox_wakes *wakes)
  */
 static void settle(struct mbox *mb, struct mbox_wakes *wakes)
 {
+	__poll_t events;
+
 	lockdep_assert_held(&mb->lock);
 	while (!mbox_is_gone(mb) && admit_one(mb, wakes)) {
 		if (wakes->nr < MBOX_WAKE_BATCH)
@@ -479,7 +531,9 @@ static void settle(struct mbox *mb, struct mbox_wakes *wakes)
 		cond_resched();
 		spin_lock(&mb->lock);
 	}
-	wakes->poll &= mbox_policy_poll(mb, NULL);
+	events = mbox_policy_poll(mb, NULL);
+	wakes->poll &= events;
+	wakes->full = is_full(mb, events);
 }
 
 /*
@@ -491,6 +545,17 @@ static void begin(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	mbox_wakes_init(wakes);
 	spin_lock(&mb->lock);
+	wakes->full = mb->full;
+}
+
+/* What it was between begin() and end() nobody has seen. */
+static void note_room(struct mbox *mb, bool full)
+{
+	if (full == mb->full)
+		return;
+	mb->full = full;
+	mb->filled += full;
+	mbox_event_room(mb);
 }
 
 static void end(struct mbox *mb, struct mbox_wakes *wakes)
@@ -499,6 +564,7 @@ static void end(struct mbox *mb, struct mbox_wakes *wakes)
 	struct mbox_files *files, *next_files;
 	struct mbox_msg *msg, *next;
 
+	note_room(mb, wakes->full);
 	spin_unlock(&mb->lock);
 	mbox_wakes_flush(mb, wakes);
 	list_for_each_entry_safe(msg, next, &wakes->dropped, node)
@@ -562,7 +628,7 @@ void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
 	bool live;
 
 	begin(mb, &wakes);
-	mb->received--;
+	uncount_receipt(mb, msg);
 	live = !mbox_is_gone(mb) && (!msg->request || take_back(mb, msg, &wakes));
 	if (live) {
 		if (msg->files && mbox_is_orphan(mb))
@@ -573,6 +639,8 @@ void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
 		offer(mb, msg, &wakes);
 		settle(mb, &wakes);
 	}
+	if (!live)
+		trace_mbox_drop(mb, msg, mbox_is_gone(mb) ? -EIDRM : -ECANCELED);
 	end(mb, &wakes);
 	if (!live)
 		mbox_policy_discard(mb, msg);
@@ -602,10 +670,12 @@ static bool cancel(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		dismiss_request(mb, waiter->request);
 	if (waiter->held)
 		return true;
-	if (waiter->msg && waiter->msg->sender == waiter)
+	if (waiter->msg && waiter->msg->sender == waiter) {
+		trace_mbox_drop(mb, waiter->msg, -ECANCELED);
 		unqueue(mb, waiter->msg);
-	else
+	} else {
 		unseat_sender(mb, &waiter->seat);
+	}
 	stir(mb, lane_of(mb, waiter));
 	/* It may have stood before others, or been what kept pollers out. */
 	wakes->poll |= WRITABLE;
@@ -613,27 +683,62 @@ static bool cancel(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 	return true;
 }
 
+static enum mbox_wait_what what_for(const struct mbox *mb, const struct mbox_waiter *waiter,
+				    bool sending)
+{
+	if (!sending)
+		return MBOX_WAIT_RECV;
+	return is_underway(mb, waiter) ? MBOX_WAIT_REPLY : MBOX_WAIT_SEND;
+}
+
+/* A sender has given up. */
+static void count_refusal(struct mbox *mb, const struct mbox_waiter *sender, int reason)
+{
+	if (!sender->held && (reason == -EAGAIN || reason == -ETIMEDOUT))
+		mb->refused++;
+}
+
+/* The waiter does not wait, or no longer: true if it gives up for @reason. */
+static bool give_up(struct mbox *mb, struct mbox_waiter *waiter, bool sending, int reason,
+		    struct mbox_wakes *wakes)
+{
+	if (!cancel(mb, waiter, sending, wakes))
+		return false;
+	if (sending)
+		count_refusal(mb, waiter, reason);
+	return true;
+}
+
+/* Whether there is something to wait for. */
+static bool has_to_wait(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
+			const struct mbox_patience *patience, struct mbox_wakes *wakes)
+{
+	if (waiter->done)
+		return false;
+	return !patience->nonblock || is_underway(mb, waiter) ||
+	       !give_up(mb, waiter, sending, -EAGAIN, wakes);
+}
+
 /* The second half of a call whose waiter has joined: until it is done. */
 static int finish(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		  const struct mbox_patience *patience, struct mbox_wakes *wakes)
 	__releases(&mb->lock)
 {
-	bool waits;
-	int err;
+	bool waits = has_to_wait(mb, waiter, sending, patience, wakes);
+	int err = waiter->done ? waiter->result : -EAGAIN;
+	enum mbox_wait_what what = MBOX_WAIT_SEND;
 
-	waits = !waiter->done &&
-		!(patience->nonblock && !is_underway(mb, waiter) &&
-		  cancel(mb, waiter, sending, wakes));
-	err = waiter->done ? waiter->result : -EAGAIN;
+	if (waits)
+		what = what_for(mb, waiter, sending);
 	end(mb, wakes);
 	if (!waits)
 		return err;
 
-	err = mbox_wait_sleep(waiter, patience);
+	err = mbox_wait_sleep(mb, what, waiter, patience);
 	if (!err)
 		return waiter->result;
 	begin(mb, wakes);
-	if (!cancel(mb, waiter, sending, wakes))
+	if (!give_up(mb, waiter, sending, err, wakes))
 		err = waiter->result;
 	else if (mbox_is_gone(mb))
 		err = -EIDRM;
@@ -847,7 +952,8 @@ int mbox_policy_choose(struct mbox **mbs, struct mbox_seat *seats, unsigned int 
 	for (i = 0; i < nr && !ret; i++)
 		ret = join_choice(mbs[i], &seats[i]);
 	if (!ret)
-		ret = patience->nonblock ? -EAGAIN : mbox_wait_sleep(receiver, patience);
+		ret = patience->nonblock ? -EAGAIN :
+		      mbox_wait_sleep(mbs[0], MBOX_WAIT_CHOICE, receiver, patience);
 	/* Give up, or find that somebody was faster. */
 	if (ret < 0 && !mbox_wait_claim(receiver))
 		ret = 0;
@@ -885,6 +991,7 @@ int mbox_policy_answer(struct mbox_request *request, struct mbox_msg *reply)
 
 	reply->stamp = mbox_clock_tick(&reply->from->clock);
 	begin(request->mb, &wakes);
+	trace_mbox_reply(request, reply);
 	if (request->caller)
 		request->reply = reply;
 	told = decide(request->mb, request, 0, &wakes);

@@ -58,12 +58,6 @@ bool mbox_process_alive(struct pid *process)
 	return alive;
 }
 
-/* The number that a living process has for the caller, or 0. */
-pid_t mbox_process_nr(struct pid *process)
-{
-	return mbox_process_alive(process) ? pid_vnr(process) : 0;
-}
-
 /* What kill(2) says to the caller: 0, -ESRCH or -EPERM. LSMs have errors of their own. */
 int mbox_process_may_signal(struct pid *process)
 {

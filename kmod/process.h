@@ -7,7 +7,6 @@
 struct pid *mbox_process_get(u64 nr);
 struct pid *mbox_process_get_pidfd(s32 fd);
 bool mbox_process_alive(struct pid *process);
-pid_t mbox_process_nr(struct pid *process);
 int mbox_process_may_signal(struct pid *process);
 
 #endif /* MBOX_PROCESS_H */

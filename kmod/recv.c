@@ -15,6 +15,7 @@
 #include "policy.h"
 #include "recv.h"
 #include "rights.h"
+#include "trace.h"
 
 static void init_receiver(struct mbox_waiter *receiver, const struct mbox_wish *wish,
 			  const struct mbox_pass *pass)
@@ -39,6 +40,7 @@ static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish,
 		return msg;
 	if (msg->len <= wish->room) {
 		wish->stamp = mbox_clock_merge(&wish->who->clock, msg->stamp);
+		trace_mbox_look(mb, msg, wish->who, wish->stamp);
 		return msg;
 	}
 	wish->room = msg->len;

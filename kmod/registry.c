@@ -14,6 +14,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "event.h"
 #include "mailbox.h"
 #include "ns.h"
 #include "owner.h"
@@ -22,7 +23,7 @@
 
 static unsigned int net_id;
 
-static struct mbox_ns *ns_of(struct net *net)
+struct mbox_ns *mbox_registry_ns_of(struct net *net)
 {
 	struct mbox_ns **slot = net_generic(net, net_id);
 
@@ -32,7 +33,7 @@ static struct mbox_ns *ns_of(struct net *net)
 /* The calling process's. */
 struct mbox_ns *mbox_registry_ns(void)
 {
-	return ns_of(current->nsproxy->net_ns);
+	return mbox_registry_ns_of(current->nsproxy->net_ns);
 }
 
 /* A thread's; one that has ended has none. */
@@ -68,6 +69,19 @@ bool mbox_registry_shares_ns(struct pid *process)
 	return shares;
 }
 
+/* It is there, or gone, with the owner that it has; or had, if that is not how it ends. */
+static void tell(struct mbox *mb, enum mbox_event event, bool by_caller)
+{
+	const struct mbox_news news = {
+		.event = event,
+		.actor = by_caller ? task_tgid(current) : NULL,
+		.process = rcu_dereference_protected(mb->access.owner,
+						     lockdep_is_held(&mb->ns->lock)),
+	};
+
+	mbox_event_tell(mb, &news);
+}
+
 /* It has an owner before it can be found. */
 static int publish(struct mbox *mb, struct mbox_heir *owner)
 {
@@ -76,11 +90,13 @@ static int publish(struct mbox *mb, struct mbox_heir *owner)
 	if (err)
 		return err;
 	err = mbox_ns_add(mb->ns, mb);
-	if (err)
+	if (err) {
 		mbox_owner_clear(mb);
-	else
-		mbox_owner_show_inbox(mb);
-	return err;
+		return err;
+	}
+	mbox_owner_show_inbox(mb);
+	tell(mb, MBOX_EVENT_CREATED, true);
+	return 0;
 }
 
 /*
@@ -117,6 +133,7 @@ static int unpublish(struct mbox *mb, bool by_caller)
 	if (!mbox_mailbox_mark_gone(mb))
 		return -EIDRM;
 	mbox_ns_remove(mb->ns, mb);
+	tell(mb, MBOX_EVENT_DELETED, by_caller);
 	mbox_rights_clear(mb);
 	mbox_owner_clear(mb);
 	return 0;
@@ -154,9 +171,8 @@ static struct mbox *get_live(struct mbox *mb)
  * The mailbox, -ENOENT if there never was one, or -EIDRM if there was. The last
  * id is read first: an id that was given out by then is in the table, or was.
  */
-struct mbox *mbox_registry_get(u64 id)
+struct mbox *mbox_registry_get(struct mbox_ns *ns, u64 id)
 {
-	struct mbox_ns *ns = mbox_registry_ns();
 	/* Pairs with the release in mbox_ns_add(). */
 	u64 last_id = smp_load_acquire(&ns->last_id);
 	struct mbox *mb;
@@ -167,20 +183,19 @@ struct mbox *mbox_registry_get(u64 id)
 	return mb ?: ERR_PTR(id > last_id ? -ENOENT : -EIDRM);
 }
 
-struct mbox *mbox_registry_get_named(const u8 name[MBOX_NAME_SIZE])
+struct mbox *mbox_registry_get_named(struct mbox_ns *ns, const u8 name[MBOX_NAME_SIZE])
 {
 	struct mbox *mb;
 
 	rcu_read_lock();
-	mb = get_live(mbox_ns_find_name(mbox_registry_ns(), name));
+	mb = get_live(mbox_ns_find_name(ns, name));
 	rcu_read_unlock();
 	return mb ?: ERR_PTR(-ENOENT);
 }
 
 /* The mailbox with the smallest id from @id on, or -ENOENT. */
-struct mbox *mbox_registry_get_next(u64 id)
+struct mbox *mbox_registry_get_next(struct mbox_ns *ns, u64 id)
 {
-	struct mbox_ns *ns = mbox_registry_ns();
 	struct mbox *mb, *live = NULL;
 	unsigned long index;
 
@@ -198,7 +213,7 @@ static int __net_init net_init(struct net *net)
 {
 	struct mbox_ns **slot = net_generic(net, net_id);
 
-	*slot = mbox_ns_alloc(net->user_ns);
+	*slot = mbox_ns_alloc(net->user_ns, net->ns.inum);
 	return *slot ? 0 : -ENOMEM;
 }
 
@@ -218,7 +233,7 @@ static struct mbox *get_any(struct mbox_ns *ns)
 /* No process is left inside, so nothing is added any more. */
 static void __net_exit net_exit(struct net *net)
 {
-	struct mbox_ns *ns = ns_of(net);
+	struct mbox_ns *ns = mbox_registry_ns_of(net);
 	struct mbox *mb;
 
 	while ((mb = get_any(ns))) {

@@ -10,8 +10,8 @@
  * been served yet:
  *
  *   caller                          whoever revokes
- *   mbox_rights_admit(): has it     ns->lock
- *   lock                            lock
+ *   mbox_rights_admit(): has it     ns->lock, held by it
+ *   lock                            mailbox->lock
  *   stamp is old: not seated          change, new stamp
  *     asks again, is told             who is seated and has lost it is told
  *   unlock                          unlock
@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 
+#include "event.h"
 #include "gate.h"
 #include "limits.h"
 #include "ns.h"
@@ -151,29 +152,98 @@ bool mbox_rights_privileged(const struct mbox *mb)
 	return ns_capable(mb->ns->user_ns, CAP_IPC_OWNER);
 }
 
-static bool is_offered(const struct mbox *mb)
+static bool is_offered(const struct mbox *mb, const struct pid *process)
 {
 	const struct mbox_participant *to;
 	bool offered;
 
 	rcu_read_lock();
 	to = mbox_offered_to(mb);
-	offered = to && to->pid == task_tgid(current);
+	offered = to && to->pid == process;
 	rcu_read_unlock();
 	return offered;
 }
 
 /*
- * Any right at all. Listings ask it of every mailbox, so a no is not audited, unless it
- * is about signalling the owner of an inbox.
+ * Any right at all, with the current credentials. Listings ask it of every mailbox, so a
+ * no is not audited.
  */
-bool mbox_rights_see(const struct mbox *mb)
+static bool sees(const struct mbox *mb, const struct pid *process)
 {
 	unsigned int stamp;
 
-	return look(mb, task_tgid(current), &stamp) || is_offered(mb) ||
-	       (mbox_is_inbox(mb) && may_signal_owner(mb)) ||
+	return look(mb, process, &stamp) || is_offered(mb, process) ||
 	       ns_capable_noaudit(mb->ns->user_ns, CAP_IPC_OWNER);
+}
+
+/* Whether the calling process may know of it. */
+bool mbox_rights_see(const struct mbox *mb)
+{
+	return sees(mb, task_tgid(current)) || (mbox_is_inbox(mb) && may_signal_owner(mb));
+}
+
+/* Likewise, whoever gave it its socket: that one may read from it, too. */
+static bool opener_sees(const struct mbox *mb)
+{
+	return mode_rights(&mb->access) ||
+	       uid_eq(current_euid(), READ_ONCE(mb->access.uid)) ||
+	       ns_capable_noaudit(mb->ns->user_ns, CAP_IPC_OWNER);
+}
+
+/*
+ * Under ns->lock. An offer is void when the owner has ended; whoever it was made to is
+ * told of that, and so is a viewer for as long as it is there.
+ */
+static bool was_offered(const struct mbox *mb, const struct pid *process)
+{
+	const struct mbox_participant *to;
+
+	to = rcu_dereference_protected(mb->offer.to, lockdep_is_held(&mb->ns->lock));
+	return to && to->pid == process;
+}
+
+static bool is_no_more(const struct cred *now, const struct cred *then)
+{
+	return now == then ||
+	       (now->user_ns == then->user_ns && uid_eq(now->euid, then->euid) &&
+		gid_eq(now->egid, then->egid) &&
+		cap_issubset(now->cap_permitted, then->cap_permitted));
+}
+
+/*
+ * What a process owns and was granted is not the viewer's any more once the process has
+ * other or more rights than when it asked: then it may be a set-user-ID program, and
+ * others may hold the socket.
+ */
+static const struct pid *process_of(const struct mbox_viewer *viewer)
+{
+	const struct task_struct *leader;
+	bool same;
+
+	rcu_read_lock();
+	leader = pid_task(viewer->process, PIDTYPE_TGID);
+	same = leader && is_no_more(__task_cred(leader), viewer->cred);
+	rcu_read_unlock();
+	return same ? viewer->process : NULL;
+}
+
+/* Whether the viewer may know of it; of one that is told @later: under ns->lock. */
+bool mbox_rights_show(const struct mbox *mb, const struct mbox_viewer *viewer)
+{
+	const struct pid *process = process_of(viewer);
+	bool is_asking = !viewer->later && process == task_tgid(current);
+	const struct cred *saved = override_creds(viewer->cred);
+	bool shows = is_asking ? mbox_rights_see(mb) : sees(mb, process);
+
+	revert_creds(saved);
+	if (viewer->later && was_offered(mb, process))
+		shows = true;
+	if (!shows || !viewer->opener)
+		return shows;
+	saved = override_creds(viewer->opener);
+	shows = opener_sees(mb);
+	revert_creds(saved);
+	return shows;
 }
 
 /* What one without a right is told: of what is gone nobody has any. */
@@ -297,11 +367,15 @@ int mbox_rights_insist(const struct mbox *mb, struct mbox_pass *pass)
 	return found;
 }
 
-/* Whatever says who may do what is changed by @change, and by nothing else. */
+/*
+ * Whatever says who may do what is changed by @change, and by nothing else. To be
+ * followed by mbox_event_tell().
+ */
 void mbox_rights_change(struct mbox *mb, void (*change)(struct mbox *mb, void *arg),
 			void *arg)
 {
 	lockdep_assert_held(&mb->ns->lock);
+	mbox_event_look(mb);
 	mbox_policy_change(mb, change, arg);
 }
 
@@ -336,6 +410,7 @@ static void add_permit(struct mbox *mb, void *arg)
 
 	hash_add_rcu(mb->access.permits, &permit->node, (unsigned long)permit->holder->pid);
 	mb->access.nr_permits++;
+	mbox_ns_changed(mb->ns);
 }
 
 /* Of a MBOX_CREATE_PAIR mailbox, that its holder had by what it loses. */
@@ -354,6 +429,7 @@ static void remove_permit(struct mbox *mb, void *arg)
 	free_ends(mb, permit, permit->rights);
 	hash_del_rcu(&permit->node);
 	mb->access.nr_permits--;
+	mbox_ns_changed(mb->ns);
 }
 
 struct rights_change {
@@ -370,17 +446,43 @@ static void set_rights(struct mbox *mb, void *arg)
 	WRITE_ONCE(permit->rights, change->rights);
 }
 
-static void change_rights(struct mbox *mb, struct mbox_permit *permit, unsigned int rights)
+static void tell(struct mbox *mb, enum mbox_event event, const struct mbox_participant *holder,
+		 unsigned int rights, struct pid *actor)
 {
-	struct rights_change change = { .permit = permit, .rights = rights };
+	const struct mbox_news news = {
+		.event = event,
+		.actor = actor,
+		.process = holder,
+		.rights = rights,
+	};
 
-	if (permit->rights != rights)
-		mbox_rights_change(mb, set_rights, &change);
+	mbox_event_tell(mb, &news);
 }
 
-static void end_permit(struct mbox *mb, struct mbox_permit *permit)
+static void extend(struct mbox *mb, struct mbox_permit *permit, unsigned int rights)
+{
+	struct rights_change change = { .permit = permit, .rights = permit->rights | rights };
+
+	rights &= ~permit->rights;
+	if (!rights)
+		return;
+	mbox_rights_change(mb, set_rights, &change);
+	tell(mb, MBOX_EVENT_GRANTED, permit->holder, rights, task_tgid(current));
+}
+
+static void reduce(struct mbox *mb, struct mbox_permit *permit, unsigned int rights)
+{
+	struct rights_change change = { .permit = permit, .rights = permit->rights & ~rights };
+
+	rights &= permit->rights;
+	mbox_rights_change(mb, set_rights, &change);
+	tell(mb, MBOX_EVENT_REVOKED, permit->holder, rights, task_tgid(current));
+}
+
+static void end_permit(struct mbox *mb, struct mbox_permit *permit, struct pid *actor)
 {
 	mbox_rights_change(mb, remove_permit, permit);
+	tell(mb, MBOX_EVENT_REVOKED, permit->holder, permit->rights, actor);
 	mbox_participant_untie(&permit->tie);
 	mbox_rights_free(permit);
 }
@@ -399,14 +501,16 @@ int mbox_rights_grant(struct mbox *mb, struct mbox_permit *permit)
 	int err;
 
 	if (former) {
-		change_rights(mb, former, former->rights | permit->rights);
+		extend(mb, former, permit->rights);
 		mbox_rights_free(permit);
 		return 0;
 	}
 	err = mbox_participant_tie(permit->holder, &permit->tie, &permit->holder->permits);
-	if (!err)
-		mbox_rights_change(mb, add_permit, permit);
-	return err;
+	if (err)
+		return err;
+	mbox_rights_change(mb, add_permit, permit);
+	tell(mb, MBOX_EVENT_GRANTED, permit->holder, permit->rights, task_tgid(current));
+	return 0;
 }
 
 /* 0, or -ESRCH if it was granted none of them. */
@@ -417,9 +521,9 @@ int mbox_rights_revoke(struct mbox *mb, struct pid *process, unsigned int rights
 	if (!permit || !(permit->rights & rights))
 		return -ESRCH;
 	if (permit->rights & ~rights)
-		change_rights(mb, permit, permit->rights & ~rights);
+		reduce(mb, permit, rights);
 	else
-		end_permit(mb, permit);
+		end_permit(mb, permit, task_tgid(current));
 	return 0;
 }
 
@@ -431,7 +535,7 @@ void mbox_rights_ended(struct mbox *mb, struct mbox_participant *holder)
 	mutex_lock(&mb->ns->lock);
 	permit = find_permit(mb, holder->pid);
 	if (permit)
-		end_permit(mb, permit);
+		end_permit(mb, permit, NULL);
 	mutex_unlock(&mb->ns->lock);
 }
 
@@ -452,8 +556,9 @@ void mbox_rights_clear(struct mbox *mb)
 	}
 }
 
-/* The first @nr of the permits, and how many there are. */
-u32 mbox_rights_list(struct mbox *mb, struct mbox_granted *granted, u32 nr)
+/* The first @nr of the permits, for @viewer, and how many there are. */
+u32 mbox_rights_list(struct mbox *mb, const struct mbox_viewer *viewer,
+		     struct mbox_granted *granted, u32 nr)
 {
 	const struct mbox_permit *permit;
 	unsigned int i;
@@ -463,8 +568,28 @@ u32 mbox_rights_list(struct mbox *mb, struct mbox_granted *granted, u32 nr)
 	hash_for_each(mb->access.permits, i, permit, node) {
 		if (at == nr)
 			break;
-		granted[at].pid = mbox_process_nr(permit->holder->pid);
+		granted[at].pid = mbox_viewer_living_nr(viewer, permit->holder->pid);
 		granted[at++].rights = permit->rights;
 	}
 	return mb->access.nr_permits;
+}
+
+/*
+ * Each of the permits, from the one that is behind @from others on, until @each fails:
+ * how many there were up to that, all in all.
+ */
+u32 mbox_rights_each(struct mbox *mb, u32 from,
+		     int (*each)(const struct mbox_permit *permit, void *arg), void *arg)
+{
+	const struct mbox_permit *permit;
+	unsigned int i;
+	u32 at = 0;
+
+	lockdep_assert_held(&mb->ns->lock);
+	hash_for_each(mb->access.permits, i, permit, node) {
+		if (at >= from && each(permit, arg))
+			break;
+		at++;
+	}
+	return at;
 }

@@ -70,8 +70,10 @@ static int count(struct mbox *mb, struct mbox_account *user, u32 len, struct sha
 {
 	struct share *share = find(mb, user);
 
-	if (share && !fits(mb, share, len))
+	if (share && !fits(mb, share, len)) {
+		mb->refused++;
 		return -EXFULL;
+	}
 	if (!share) {
 		share = *spare;
 		*spare = NULL;

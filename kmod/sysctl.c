@@ -19,8 +19,20 @@ struct mbox_limits mbox_limits = {
 	.max_bytes = SZ_64M,
 	.max_grants = 128,
 	.default_share = 100,
-	.user = { .mailboxes = SZ_4K, .msgs = SZ_256K, .files = SZ_4K, .bytes = SZ_128M },
-	.ns = { .mailboxes = SZ_128K, .msgs = SZ_4M, .files = SZ_64K, .bytes = SZ_1G },
+	.user = {
+		.mailboxes = SZ_4K,
+		.msgs = SZ_256K,
+		.files = SZ_4K,
+		.listeners = 32,
+		.bytes = SZ_128M,
+	},
+	.ns = {
+		.mailboxes = SZ_128K,
+		.msgs = SZ_4M,
+		.files = SZ_64K,
+		.listeners = 128,
+		.bytes = SZ_1G,
+	},
 };
 
 static unsigned int one = 1;
@@ -54,10 +66,12 @@ static struct ctl_table table[] = {
 	COUNT("user_mailboxes", user.mailboxes, NULL, &most_count),
 	COUNT("user_msgs", user.msgs, NULL, &most_count),
 	COUNT("user_files", user.files, NULL, &most_count),
+	COUNT("user_listeners", user.listeners, NULL, &most_count),
 	BYTES("user_bytes", user.bytes),
 	COUNT("ns_mailboxes", ns.mailboxes, NULL, &most_count),
 	COUNT("ns_msgs", ns.msgs, NULL, &most_count),
 	COUNT("ns_files", ns.files, NULL, &most_count),
+	COUNT("ns_listeners", ns.listeners, NULL, &most_count),
 	BYTES("ns_bytes", ns.bytes),
 	{ }
 };

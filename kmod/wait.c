@@ -38,6 +38,7 @@
 #include <linux/sched/task.h>
 #include <linux/time_namespace.h>
 
+#include "trace.h"
 #include "wait.h"
 
 void mbox_wakes_init(struct mbox_wakes *wakes)
@@ -68,6 +69,7 @@ void mbox_wakes_tasks(struct mbox_wakes *wakes)
 void mbox_wakes_flush(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	mbox_wakes_tasks(wakes);
+	/* The lock orders this after the change, see above. */
 	if (wakes->poll && waitqueue_active(&mb->poll_wait))
 		wake_up_interruptible_poll(&mb->poll_wait, wakes->poll);
 }
@@ -115,8 +117,7 @@ void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 	put_task_struct(task);
 }
 
-/* Sleep until the waiter is done (0), a signal comes or the time is over. */
-int mbox_wait_sleep(struct mbox_waiter *waiter, const struct mbox_patience *patience)
+static int sleep_until_done(struct mbox_waiter *waiter, const struct mbox_patience *patience)
 {
 	ktime_t deadline = patience->deadline;
 	bool expired = false;
@@ -139,6 +140,21 @@ int mbox_wait_sleep(struct mbox_waiter *waiter, const struct mbox_patience *pati
 						    HRTIMER_MODE_ABS);
 	}
 	__set_current_state(TASK_RUNNING);
+	return err;
+}
+
+/*
+ * Sleep until the waiter is done (0), a signal comes or the time is over. @mb is one of
+ * the mailboxes that it has a seat in.
+ */
+int mbox_wait_sleep(const struct mbox *mb, enum mbox_wait_what what,
+		    struct mbox_waiter *waiter, const struct mbox_patience *patience)
+{
+	int err;
+
+	trace_mbox_wait(mb, what);
+	err = sleep_until_done(waiter, patience);
+	trace_mbox_wake(mb, what, err);
 	return err;
 }
 

@@ -130,6 +130,15 @@ struct mbox_waiter {
 	bool done;
 };
 
+/* What a task sleeps for. */
+enum mbox_wait_what {
+	MBOX_WAIT_SEND,
+	MBOX_WAIT_RECV,
+	MBOX_WAIT_TURN,
+	MBOX_WAIT_CHOICE,
+	MBOX_WAIT_REPLY,
+};
+
 /* How many tasks are woken after the lock is released; more, under it. */
 #define MBOX_WAKE_BATCH	16
 
@@ -137,6 +146,7 @@ struct mbox_waiter {
  * struct mbox_wakes - what is to be done once the lock is released
  * @nr: length of @tasks
  * @poll: what became possible, for pollers
+ * @full: there is no room
  * @tasks: to wake, with references
  * @dropped: messages to free
  * @files: files to close
@@ -144,6 +154,7 @@ struct mbox_waiter {
 struct mbox_wakes {
 	unsigned int nr;
 	__poll_t poll;
+	bool full;
 	struct task_struct *tasks[MBOX_WAKE_BATCH];
 	struct list_head dropped;
 	struct list_head files;
@@ -157,7 +168,8 @@ void mbox_wait_init(struct mbox_waiter *waiter, const struct mbox_pass *pass);
 bool mbox_wait_claim(struct mbox_waiter *waiter);
 void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 		      struct mbox_wakes *wakes);
-int mbox_wait_sleep(struct mbox_waiter *waiter, const struct mbox_patience *patience);
+int mbox_wait_sleep(const struct mbox *mb, enum mbox_wait_what what,
+		    struct mbox_waiter *waiter, const struct mbox_patience *patience);
 ktime_t mbox_wait_time(u64 user_ns);
 u64 mbox_wait_user_time(ktime_t time);
 

@@ -1436,6 +1436,8 @@ TEST_F(usage, of_oneself_is_everybodys_to_see)
 		.limit_grants = tunable("max_grants"),
 		.user_files_limit = tunable("user_files"),
 		.ns_files_limit = tunable("ns_files"),
+		.user_listeners_limit = tunable("user_listeners"),
+		.ns_listeners_limit = tunable("ns_listeners"),
 	};
 	EXPECT_EQ(0, memcmp(&expected, &usage, sizeof(usage)));
 	EXPECT_LT(0, usage.user_bytes);

@@ -4,39 +4,7 @@
  * is. Every test ends with the module loaded.
  */
 #include "kselftest_harness.h"
-#include "mbox_selftest.h"
-
-#define MODULE	"/mbox.ko"
-
-/* How many use the module, as lsmod shows it; -1 if it is not there. */
-static int users(void)
-{
-	FILE *modules = fopen("/proc/modules", "re");
-	char name[64];
-	int count, result = -1;
-
-	NEED(modules);
-	while (fscanf(modules, "%63s %*d %d%*[^\n]", name, &count) == 2)
-		if (!strcmp(name, "mbox"))
-			result = count;
-	fclose(modules);
-	return result;
-}
-
-static int load(void)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), error;
-
-	NEED(fd >= 0);
-	error = error_of(syscall(SYS_finit_module, fd, "", 0));
-	close(fd);
-	return error;
-}
-
-static int unload(void)
-{
-	return error_of(syscall(SYS_delete_module, "mbox", O_NONBLOCK));
-}
+#include "module.h"
 
 FIXTURE(module) {
 	bool missing;
@@ -47,12 +15,12 @@ FIXTURE_SETUP(module)
 	begin();
 	self->missing = access(MODULE, R_OK);
 	/* Namespaces of earlier tests may still be ending. */
-	WAIT_UNTIL(users() == 0);
+	WAIT_UNTIL(users_of_module() == 0);
 }
 
 FIXTURE_TEARDOWN(module)
 {
-	if (users() < 0)
+	if (users_of_module() < 0)
 		NEED(!load());
 	sweep();
 }
@@ -65,17 +33,17 @@ FIXTURE_TEARDOWN(module)
 static void expect_busy(struct __test_metadata *_metadata)
 {
 	EXPECT_EQ(EWOULDBLOCK, unload());
-	EXPECT_LT(0, users());
+	EXPECT_LT(0, users_of_module());
 }
 
 static void expect_free(struct __test_metadata *_metadata)
 {
 	EXPECT_EQ(0, unload());
-	EXPECT_EQ(-1, users());
+	EXPECT_EQ(-1, users_of_module());
 	EXPECT_EQ(-1, tunable("max_msgs"));
 	EXPECT_NE(0, access(MBOX_DEVICE, F_OK));
 	ASSERT_EQ(0, load());
-	EXPECT_EQ(0, users());
+	EXPECT_EQ(0, users_of_module());
 }
 
 TEST_F(module, goes_and_comes_when_nothing_uses_it)
@@ -146,7 +114,7 @@ TEST_F(module, is_held_by_nothing_that_failed)
 	EXPECT_EQ(0, delete(fd, attr.id));
 	EXPECT_EQ(EIDRM, delete(fd, attr.id));
 	close(fd);
-	EXPECT_EQ(0, users());
+	EXPECT_EQ(0, users_of_module());
 	expect_free(_metadata);
 }
 
@@ -167,7 +135,7 @@ TEST_F(module, stays_while_a_mailbox_exists_in_another_network_namespace)
 	expect_busy(_metadata);
 	end(child);
 	/* The kernel ends a namespace when it finds time. */
-	WAIT_UNTIL(users() == 0);
+	WAIT_UNTIL(users_of_module() == 0);
 	expect_free(_metadata);
 }
 
@@ -268,7 +236,7 @@ TEST_F(module, goes_while_processes_live_that_took_part_and_begins_anew_with_the
 
 	SKIP_IF_MISSING();
 	spawn_members(members, COUNT);
-	EXPECT_EQ(0, users());
+	EXPECT_EQ(0, users_of_module());
 	for (i = 0; i < COUNT; i++)
 		EXPECT_LT(TICKS, members[i].clock.stamp);
 	expect_free(_metadata);
@@ -317,7 +285,7 @@ TEST_F(module, goes_while_processes_that_took_part_end)
 	SKIP_IF_MISSING();
 	for (round = 0; round < ROUNDS; round++) {
 		spawn_members(members, COUNT);
-		EXPECT_EQ(0, users());
+		EXPECT_EQ(0, users_of_module());
 		for (i = 0; i < COUNT; i++)
 			ASSERT_EQ(0, kill(members[i].pid, SIGKILL));
 		ASSERT_EQ(0, unload());

@@ -66,6 +66,14 @@ FIXTURE_VARIANT_ADD(tunable, ns_files) {
 	.name = "ns_files", .initial = 65536, .other = 0, .floor = -1,
 };
 
+FIXTURE_VARIANT_ADD(tunable, user_listeners) {
+	.name = "user_listeners", .initial = 32, .other = 0, .floor = -1,
+};
+
+FIXTURE_VARIANT_ADD(tunable, ns_listeners) {
+	.name = "ns_listeners", .initial = 128, .other = 0, .floor = -1,
+};
+
 FIXTURE_VARIANT_ADD(tunable, ns_bytes) {
 	.name = "ns_bytes", .initial = 1073741824, .other = 0, .floor = -1,
 };
@@ -102,6 +110,8 @@ static long long reported(int fd, const char *name)
 		{ "user_bytes", usage.user_bytes_limit },
 		{ "user_files", usage.user_files_limit },
 		{ "ns_files", usage.ns_files_limit },
+		{ "user_listeners", usage.user_listeners_limit },
+		{ "ns_listeners", usage.ns_listeners_limit },
 		{ "ns_mailboxes", usage.ns_mailboxes_limit },
 		{ "ns_msgs", usage.ns_msgs_limit },
 		{ "ns_bytes", usage.ns_bytes_limit },

@@ -103,8 +103,9 @@ static void show_symmetric(void)
 		produce(consumer);
 	send_number(consumer, 0, producer);
 	send_number(consumer, 0, 4711);
-	join(producer);
+	/* The consumer names the producer by its pid, which is nobody's once it is joined. */
 	join(consumer);
+	join(producer);
 	printf("%d items came from the process that was named\n", ITEMS);
 }
 

@@ -195,8 +195,8 @@
  *              the mailbox to be claimed has an owner
  *   ECANCELED  the other side has given the call up: the request was discarded,
  *              or the caller does not wait any more
- *   EDQUOT     a user has as many mailboxes, messages, bytes or files in flight as
- *              its quota allows: the caller, whoever is to own the mailbox, or the
+ *   EDQUOT     a user has as many mailboxes, messages, bytes, files in flight or
+ *              listeners as its quota allows: the caller, whoever is to own the mailbox, or the
  *              creator of a user namespace around them
  *   EEXIST     the name is taken; the process has an inbox
  *   EFAULT     an address is bad; nothing was sent, nothing was lost
@@ -218,8 +218,8 @@
  *   ENOBUFS    an unbounded mailbox holds as much as the system's limit allows
  *   ENOENT     no mailbox has had this id or has this name (and owner)
  *   ENOMEM     the kernel, or the memory cgroup, has no memory for it
- *   ENOSPC     the network namespace has as many mailboxes, messages, bytes or
- *              files in flight as its quota allows
+ *   ENOSPC     the network namespace has as many mailboxes, messages, bytes, files in
+ *              flight or listeners as its quota allows
  *   ENOTCONN   the id is 0 and the descriptor is bound to no mailbox
  *   ENOTTY     there is no such command
  *   EOPNOTSUPP the mailbox was not created for it
@@ -234,9 +234,9 @@
  *   EXFULL     the sender's user fills its share of the mailbox
  *
  * A call that returns an error has changed nothing, but that clocks may have advanced,
- * that an inbox and a link may have been made, and for what is said below of batches
- * and replies. Where more than one error
- * applies, arguments come first (E2BIG, EINVAL, EBADF but for files), then the mailbox
+ * that a mailbox counts what it refused, that an inbox and a link may have been made, and
+ * for what is said below of batches and replies. Where more than one error applies,
+ * arguments come first (E2BIG, EINVAL, EBADF but for files), then the mailbox
  * (ENOTCONN, ENOENT, EIDRM) or token (EBADR), the right (EACCES), what it was created for
  * (EOPNOTSUPP), the process it is about (ESRCH, EPERM), the message (EMSGSIZE,
  * EBADF, EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT), and last its state (EIDRM,
@@ -312,6 +312,8 @@ struct mbox_info {
  * participants, inboxes, files and requests.
  */
 #define MBOX_FEATURE_CONVERSATION (1ULL << 3)
+/* linux/mbox_netlink.h, and the counters that came with it. */
+#define MBOX_FEATURE_OBSERVATION (1ULL << 4)
 
 /**
  * struct mbox_create - make a mailbox (MBOX_IOC_CREATE)
@@ -720,6 +722,13 @@ struct mbox_delete {
  * @reserved: out; 0
  * @requests: out; requests that were received and wait for their reply
  * @links: out; of an inbox: processes that have a link to its owner
+ * @refused: out; sends so far that failed since there was no room or, for those that
+ *	wait for one, no receiver: EAGAIN, ETIMEDOUT, EXFULL or ENOBUFS
+ * @skipped: out; messages so far that were received before another one which was
+ *	before them in the order: by MBOX_RECV_MATCH or MBOX_RECV_LEAST
+ * @filled: out; how often it became full so far: without room for a message of
+ *	max_size; a rendezvous and an inbox never are. A message that could not be
+ *	delivered and returns may make it full once more
  *
  * Counters are of one moment, and so are attributes. The caller must have some
  * right to the mailbox, or be offered it.
@@ -756,6 +765,9 @@ struct mbox_stat {
 	__u32 reserved;
 	__u32 requests;
 	__u32 links;
+	__u64 refused;
+	__u64 skipped;
+	__u64 filled;
 };
 
 /* No process owns it; one of the owning user may claim it. */
@@ -939,6 +951,10 @@ struct mbox_change {
  * @user_files_limit: out
  * @ns_files: out; files in flight in the caller's network namespace
  * @ns_files_limit: out
+ * @user_listeners: out; subscriptions to events, likewise
+ * @user_listeners_limit: out
+ * @ns_listeners: out; subscriptions to the events of the caller's network namespace
+ * @ns_listeners_limit: out
  *
  * Of another user it takes CAP_SYS_RESOURCE in the caller's user namespace.
  *
@@ -966,6 +982,10 @@ struct mbox_usage {
 	__u32 user_files_limit;
 	__u32 ns_files;
 	__u32 ns_files_limit;
+	__u32 user_listeners;
+	__u32 user_listeners_limit;
+	__u32 ns_listeners;
+	__u32 ns_listeners_limit;
 };
 
 /* Of user @uid. */
