@@ -150,15 +150,21 @@ unchanged()
 	cmp "$tmp/before" "$tmp/after" || die "$(cat "$tmp/before" "$tmp/after")"
 }
 
-# is_json FILE: strings, then numbers, then what is made of them becomes a letter
-is_json()
+# Of each line: strings, then numbers, then what is made of them becomes a letter.
+fold_json()
 {
-	same "JSON, folded" V "$(tr -d '\n' <"$1" | sed -E '
+	sed -E '
 		s/"([^"\]|\\["\/bfnrt]|\\u[0-9a-f]{4})*"/S/g
-		s/-?(0|[1-9][0-9]*)|true|false|null/V/g
+		s/-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false|null/V/g
 		:fold
 		s/\{(S:[SV](,S:[SV])*)?\}|\[([SV](,[SV])*)?\]/V/g
-		t fold')"
+		t fold'
+}
+
+# is_json FILE: it is one value
+is_json()
+{
+	same "JSON, folded" V "$(tr -d '\n' <"$1" | fold_json)"
 }
 
 field()

@@ -728,7 +728,7 @@ test_a_message_that_expires_is_gone_and_counted()
 	try 3 mboxctl recv -n -c 2 "$box"
 	printed long
 	try 0 mboxctl show --json "$box"
-	grep -q '"expired":1}$' "$out" || die "$(cat "$out")"
+	grep -q '"expired":1,' "$out" || die "$(cat "$out")"
 	try 4 mboxctl send --expires 0 "$box" late
 	shows "$box" sent 2
 }
@@ -934,10 +934,18 @@ test_wrong_usage_exits_2_and_says_how_it_is_used()
 		recv --inbox $box
 		recv -n -t 1 $box
 		recv --nonsense $box
-		ls $box
 		ls -l
+		ls --sort
+		ls --sort nothing
+		ls --sort --id
+		ls --user no-such-user
+		ls --pid 0
+		ls --full=1
 		show
 		show $box $box
+		stat -i 0 $box
+		stat -i never $box
+		stat -c 0 $box
 		transfer $box
 		transfer $box 1 1
 		transfer $box 0
@@ -991,12 +999,22 @@ test_wrong_usage_exits_2_and_says_how_it_is_used()
 	shows "$box" sent 0
 }
 
+test_what_cannot_be_a_name_is_wrong_usage_for_every_command()
+{
+	for bad in a/b 1a "$(printf %064d 0 | tr 0 a)" "''"; do
+		for words in "send -n $bad x" "recv -n $bad" "rm $bad" "show $bad" "stat -c 1 $bad"; do
+			eval try 2 mboxctl $words
+			said "neither a name nor an id"
+		done
+	done
+}
+
 test_help_and_version_work_for_every_command()
 {
 	try 0 mboxctl --version
 	grep -q '^mboxctl [0-9]' "$out" || die "$(cat "$out")"
 	try 0 mboxctl help
-	for command in create send recv call serve ls show transfer offer accept claim grant revoke \
+	for command in create send recv call serve ls show stat transfer offer accept claim grant revoke \
 		chmod chown limits rm help; do
 		try 0 mboxctl help
 		grep -q "^  $command " "$out" || die "help does not list $command"
@@ -1065,10 +1083,24 @@ test_closed_standard_descriptors_do_not_become_the_mailbox()
 
 test_without_the_device_it_says_so_and_exits_1()
 {
-	try 1 unshare -m sh -c 'mount --make-rprivate / && mount -t tmpfs none /dev && exec mboxctl'
-	said "/dev/mbox" "is the module loaded?"
-	try 1 unshare -m sh -c 'mount --make-rprivate / && mount -t tmpfs none /dev && exec mboxctl send x y'
-	said "/dev/mbox" "is the module loaded?"
+	for words in 'send x y' 'recv x' create 'rm x'; do
+		try 1 unshare -m sh -c \
+			"mount --make-rprivate / && mount -t tmpfs none /dev && exec mboxctl $words"
+		said "/dev/mbox" "is the module loaded?"
+		printed ''
+	done
+}
+
+test_to_watch_takes_no_device()
+{
+	new "$name"
+	mboxctl ls >"$tmp/ls"
+	try 0 unshare -m sh -c 'mount --make-rprivate / && mount -t tmpfs none /dev && exec mboxctl'
+	cmp "$tmp/ls" "$out" || die "$(cat "$out")"
+	mboxctl show --json "$name" >"$tmp/shown"
+	try 0 unshare -m sh -c "mount --make-rprivate / && mount -t tmpfs none /dev &&
+		exec mboxctl show --json $name"
+	cmp "$tmp/shown" "$out" || die "$(cat "$out")"
 }
 
 test_another_user_without_rights_can_do_nothing_and_sees_nothing()
@@ -1261,7 +1293,7 @@ test_an_owner_that_cannot_be_seen_is_no_orphan()
 	try 0 mboxctl offer "$box" "$process"
 	try 0 mboxctl grant "$box" "$process" send
 	try 0 unshare -p -f mboxctl show "$box"
-	for pair in 'pid: *?' 'offered: *?' 'grants: *? send'; do
+	for pair in 'pid: *?' 'offered: *?' 'grants: *? send (participant [1-9][0-9]*)'; do
 		grep -q "^$pair\$" "$out" || die "no $pair in $(cat "$out")"
 	done
 	try 0 unshare -p -f mboxctl ls
@@ -1292,7 +1324,7 @@ test_transfer_with_keep_lets_the_former_owner_receive()
 	try 0 mboxctl transfer "$name" "$process" --keep
 	shows "$name" pid "$process"
 	try 0 mboxctl show "$name"
-	grep -q "^grants: *$pid receive\$" "$out" || die "$(cat "$out")"
+	grep -q "^grants: *$pid receive (participant [1-9][0-9]*)\$" "$out" || die "$(cat "$out")"
 }
 
 test_transfer_makes_the_mailbox_one_of_the_user_of_the_process()
@@ -1401,7 +1433,7 @@ test_accept_takes_what_is_offered_and_leaves_an_orphan_of_that_user()
 	shows "$name" offered -
 	shows "$name" uid "$(id -u nobody)"
 	try 0 mboxctl show "$name"
-	grep -q "^grants: *$owner receive\$" "$out" || die "$(cat "$out")"
+	grep -q "^grants: *$owner receive (participant [1-9][0-9]*)\$" "$out" || die "$(cat "$out")"
 	try 0 as_nobody recv -n "$name"
 	printed kept
 }
@@ -1532,11 +1564,17 @@ test_a_grant_lets_a_process_of_another_user_receive_until_it_ends()
 	try 0 mboxctl grant "$name" "$pid" receive
 	printed ''
 	try 0 mboxctl show "$name"
-	grep -q "^grants: *$pid receive\$" "$out" || die "$(cat "$out")"
+	grep -q "^grants: *$pid receive (participant [1-9][0-9]*)\$" "$out" || die "$(cat "$out")"
 	go
 	finish
 	printed hello
 	until_shows "$name" grants -
+}
+
+# "PID RIGHT,..." a line, of what show has printed
+granted_in()
+{
+	sed -n 's/^grants: *\([0-9]* [a-z,]*\) (participant [1-9][0-9]*)$/\1/p' "$1"
 }
 
 test_rights_are_added_shown_and_taken_back_one_by_one()
@@ -1550,13 +1588,13 @@ test_rights_are_added_shown_and_taken_back_one_by_one()
 	try 0 mboxctl grant "$name" "$process" manage
 	try 0 mboxctl show "$name"
 	same grants "$first send,receive,manage;$process manage;" \
-		"$(sed -n 's/^grants: *//p' "$out" | sort -n | tr '\n' ';')"
+		"$(granted_in "$out" | sort -n | tr '\n' ';')"
 	try 0 mboxctl show --json "$name"
 	is_json "$out"
 	cp "$out" "$tmp/shown"
-	for object in "{\"pid\":$first,\"rights\":[\"send\",\"receive\",\"manage\"]}" \
-		"{\"pid\":$process,\"rights\":[\"manage\"]}"; do
-		grep -qF -- "$object" "$out" || die "no $object in $(cat "$out")"
+	for object in "{\"pid\":$first,\"participant\":[1-9][0-9]*,\"rights\":\[\"send\",\"receive\",\"manage\"\]}" \
+		"{\"pid\":$process,\"participant\":[1-9][0-9]*,\"rights\":\[\"manage\"\]}"; do
+		grep -q -- "$object" "$out" || die "no $object in $(cat "$out")"
 	done
 	try 0 mboxctl ls --json
 	is_json "$out"
@@ -1564,7 +1602,8 @@ test_rights_are_added_shown_and_taken_back_one_by_one()
 	try 0 mboxctl revoke "$name" "$first" send,manage
 	printed ''
 	try 0 mboxctl revoke "$name" "$process" manage
-	same grants "$first receive" "$(mboxctl show "$name" | sed -n 's/^grants: *//p')"
+	try 0 mboxctl show "$name"
+	same grants "$first receive" "$(granted_in "$out")"
 }
 
 test_a_revoked_receiver_that_waits_is_told()
@@ -1702,10 +1741,12 @@ test_limits_lists_every_tunable_with_its_value_and_error()
 		user_msgs EDQUOT
 		user_bytes EDQUOT
 		user_files EDQUOT
+		user_listeners EDQUOT
 		ns_mailboxes ENOSPC
 		ns_msgs ENOSPC
 		ns_bytes ENOSPC
 		ns_files ENOSPC
+		ns_listeners ENOSPC
 	END
 	sed '1d;s/net.mbox.//' "$out" | awk '{ print $NF, $(NF - 1) }' >"$tmp/listed"
 	cmp "$tmp/errors" "$tmp/listed" || die "$(cat "$out")"

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "mboxctl.h"
+#include "netlink.h"
 
 bool device_failed(int oflag)
 {
@@ -67,6 +68,18 @@ int open_device(void)
 	if (!device_failed(O_RDONLY))
 		fail(NULL, MBOX_DEVICE);
 	return -FAILED;
+}
+
+bool is_full(const struct mbox_stat *stat)
+{
+	bool rendezvous = !stat->max_msgs && !stat->max_bytes;
+
+	if (rendezvous || stat->kind & MBOX_CREATE_INBOX)
+		return false;
+	if (stat->max_msgs != MBOX_UNBOUNDED && stat->msgs >= stat->max_msgs)
+		return true;
+	return stat->max_bytes != MBOX_UNBOUNDED_BYTES &&
+	       stat->bytes + stat->max_size > stat->max_bytes;
 }
 
 int parse_process(struct target *target, bool participant, const char *text)
@@ -198,9 +211,17 @@ int do_with_boxes(char **boxes, const struct words *words,
 	return result;
 }
 
-void read_granted(int fd, struct granted *granted)
+int find_box(struct netlink *netlink, const char *box, struct netlink_box *answer)
 {
-	int count = mbox_grants(fd, granted->list, MBOX_GRANTS_MAX);
+	static const struct words words[] = {
+		{ EACCES, "no right to it" },
+		{ ENODEV, "the module has gone" },
+		{ 0, NULL }
+	};
 
-	granted->count = count > 0 ? count : 0;
+	if (!netlink_get(netlink, box, answer))
+		return DONE;
+	if (errno == EINVAL || errno == ENAMETOOLONG)
+		return wrong_usage("%s: neither a name nor an id", printable(box));
+	return fail(words, "%s", printable(box));
 }

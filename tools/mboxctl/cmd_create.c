@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "mboxctl.h"
+#include "netlink.h"
 
 static const struct words words[] = {
 	{ EEXIST, "the name is taken" },
@@ -68,10 +69,10 @@ static int refused(const char *name, const struct mbox_attr *attr)
 
 static void report(const struct mbox_stat *stat, bool json)
 {
-	static const struct granted none;
+	const struct netlink_box box = { .stat = *stat };
 
 	if (json)
-		json_stat(stat, &none);
+		json_box(&box, NULL, 0);
 	else
 		printf("%" PRIu64, (uint64_t)stat->id);
 	putchar('\n');

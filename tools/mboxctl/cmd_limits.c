@@ -6,9 +6,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mboxctl.h"
+#include "netlink.h"
 
 /* Whose limit it is; what one mailbox holds is shown with the mailbox. */
 enum scope { MAILBOX, USER, NAMESPACE };
@@ -22,7 +22,7 @@ struct limit {
 	uint64_t limit;
 };
 
-#define LIMITS	13
+#define LIMITS	15
 
 static void fill(struct limit limits[LIMITS], const struct mbox_info *info,
 		 const struct mbox_usage *usage)
@@ -46,6 +46,8 @@ static void fill(struct limit limits[LIMITS], const struct mbox_info *info,
 		  "bytes of memory of user ", usage->user_bytes, usage->user_bytes_limit },
 		{ "net.mbox.user_files", "EDQUOT", USER,
 		  "files in flight of user ", usage->user_files, usage->user_files_limit },
+		{ "net.mbox.user_listeners", "EDQUOT", USER,
+		  "subscriptions of user ", usage->user_listeners, usage->user_listeners_limit },
 		{ "net.mbox.ns_mailboxes", "ENOSPC", NAMESPACE,
 		  "mailboxes of all", usage->ns_mailboxes, usage->ns_mailboxes_limit },
 		{ "net.mbox.ns_msgs", "ENOSPC", NAMESPACE,
@@ -54,6 +56,8 @@ static void fill(struct limit limits[LIMITS], const struct mbox_info *info,
 		  "bytes of memory of all", usage->ns_bytes, usage->ns_bytes_limit },
 		{ "net.mbox.ns_files", "ENOSPC", NAMESPACE,
 		  "files in flight of all", usage->ns_files, usage->ns_files_limit },
+		{ "net.mbox.ns_listeners", "ENOSPC", NAMESPACE,
+		  "subscriptions of all", usage->ns_listeners, usage->ns_listeners_limit },
 	};
 
 	memcpy(limits, all, sizeof(all));
@@ -113,37 +117,26 @@ struct asking {
 	bool json;
 };
 
-static int get_usage(int fd, const struct asking *asking, struct mbox_usage *usage)
+static int show_limits(const struct asking *asking)
 {
 	static const struct words words[] = {
 		{ EACCES, "what another user has used is for those with CAP_SYS_RESOURCE" },
 		{ EINVAL, "there is no such user" },
 		{ 0, NULL }
 	};
-
-	if (!asking->user)
-		return mbox_getusage(fd, usage) ? fail(NULL, MBOX_DEVICE) : DONE;
-	if (mbox_getusage_of(fd, asking->uid, usage))
-		return fail(words, "%s", printable(asking->user));
-	return DONE;
-}
-
-static int show_limits(const struct asking *asking)
-{
 	struct limit limits[LIMITS];
+	struct netlink *netlink = netlink_open();
 	struct mbox_usage usage;
 	struct mbox_info info;
-	int fd = open_device();
-	int code;
+	int code = DONE;
 
-	if (fd < 0)
-		return -fd;
-	if (mbox_getinfo(fd, &info))
-		return fail(NULL, MBOX_DEVICE);
-	code = get_usage(fd, asking, &usage);
+	if (!netlink)
+		return FAILED;
+	if (netlink_limits(netlink, asking->user ? &asking->uid : NULL, &info, &usage))
+		code = fail(words, "%s", asking->user ? printable(asking->user) : "the limits");
+	netlink_close(netlink);
 	if (code)
 		return code;
-	close(fd);
 
 	fill(limits, &info, &usage);
 	(asking->json ? print_json : print_table)(limits, usage.uid);

@@ -3,23 +3,27 @@
  * mboxctl show: the attributes and counters of a mailbox.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "colour.h"
 #include "mboxctl.h"
+#include "netlink.h"
 
-static const struct words words[] = {
-	{ EACCES, "no right to it" },
-	{ 0, NULL }
+struct grants {
+	struct netlink_grant *list;
+	size_t count;
 };
 
 /* "bytes_high" is the longest of them. */
 static void print_key(const char *key)
 {
-	printf("%s:%*s", key, 11 - (int)strlen(key), "");
+	colour_begin(HEADING);
+	printf("%s:", key);
+	colour_end(HEADING);
+	printf("%*s", 11 - (int)strlen(key), "");
 }
 
 static void print_owner(const char *key, uint32_t number, const char *name)
@@ -47,47 +51,63 @@ static void print_bits(const struct bit *names, uint64_t set, char between)
 	fputs(name ?: "-", stdout);
 	while (name && (name = take_bit(names, &set)))
 		printf("%c%s", between, name);
+}
+
+static void print_pid(const struct mbox_stat *stat)
+{
+	bool orphan = stat->state & MBOX_STATE_ORPHAN;
+	enum colour colour = orphan ? NOTICE : PLAIN;
+	char text[PID_SIZE];
+
+	shown_pid(stat->pid, !orphan, text);
+	print_key("pid");
+	colour_begin(colour);
+	printf("%s%s", text, orphan ? " (orphan)" : "");
+	colour_end(colour);
 	putchar('\n');
 }
 
-static void print_process(const char *key, pid_t pid, bool exists, const char *remark)
+static void print_offered(const struct mbox_stat *stat)
 {
 	char text[PID_SIZE];
 
-	shown_pid(pid, exists, text);
-	print_key(key);
-	printf("%s%s\n", text, remark);
+	shown_pid(stat->offered, stat->state & MBOX_STATE_OFFERED, text);
+	print_key("offered");
+	puts(text);
 }
 
 /* Rights are written as the command grant takes them. */
-static void print_grants(const struct granted *granted)
+static void print_grants(const struct grants *grants)
 {
 	char text[PID_SIZE];
 
-	for (unsigned int i = 0; i < granted->count; i++) {
-		shown_pid(granted->list[i].pid, true, text);
+	for (size_t i = 0; i < grants->count; i++) {
+		shown_pid(grants->list[i].pid, true, text);
 		print_key("grants");
 		printf("%s ", text);
-		print_bits(rights, granted->list[i].rights, ',');
+		print_bits(rights, grants->list[i].rights, ',');
+		printf(" (participant %" PRIu64 ")\n", grants->list[i].participant);
 	}
-	if (!granted->count) {
+	if (!grants->count) {
 		print_key("grants");
 		puts("-");
 	}
 }
 
-static void print_number(const struct number *number)
+static void print_number(const struct number *number, enum colour colour)
 {
 	print_key(number->key);
+	colour_begin(colour);
 	if (number->instead)
-		puts(number->instead);
+		fputs(number->instead, stdout);
 	else
-		printf("%" PRIu64 "\n", number->value);
+		printf("%" PRIu64, number->value);
+	colour_end(colour);
+	putchar('\n');
 }
 
-static void print_stat(const struct mbox_stat *stat, const struct granted *granted)
+static void print_stat(const struct mbox_stat *stat, const struct grants *grants)
 {
-	bool orphan = stat->state & MBOX_STATE_ORPHAN;
 	struct number numbers[NUMBERS];
 
 	print_key("id");
@@ -97,43 +117,167 @@ static void print_stat(const struct mbox_stat *stat, const struct granted *grant
 	print_mode(stat->mode);
 	print_owner("uid", stat->uid, user_name(stat->uid));
 	print_owner("gid", stat->gid, group_name(stat->gid));
-	print_process("pid", stat->pid, !orphan, orphan ? " (orphan)" : "");
-	print_process("offered", stat->offered, stat->state & MBOX_STATE_OFFERED, "");
-	print_grants(granted);
+	print_pid(stat);
+	print_offered(stat);
+	print_grants(grants);
 	print_key("kind");
 	print_bits(kinds, stat->kind, ' ');
+	putchar('\n');
 
 	numbers_of(stat, numbers);
-	for (int i = 0; i < NUMBERS; i++)
-		print_number(&numbers[i]);
+	for (int i = 0; i < NUMBERS; i++) {
+		bool queued = !strcmp(numbers[i].key, "msgs") || !strcmp(numbers[i].key, "bytes");
+
+		print_number(&numbers[i], queued && is_full(stat) ? ALARM : PLAIN);
+	}
+}
+
+/*
+ * The time in the queue
+ */
+
+#define TIME_SIZE	16
+
+/* Three digits say enough about a power of two. */
+static const char *shown_time(uint64_t nanoseconds, char text[TIME_SIZE])
+{
+	static const char units[][4] = { "ns", "us", "ms", "s" };
+	double time = nanoseconds;
+	int unit = 0;
+
+	while (time >= 1000 && unit < 3) {
+		time /= 1000;
+		unit++;
+	}
+	snprintf(text, TIME_SIZE, "%.*f %s", unit == 0 || time >= 100 ? 0 : time >= 10 ? 1 : 2,
+		 time, units[unit]);
+	return text;
+}
+
+static uint64_t sum_of(const uint64_t waited[MBOX_WAITED_BUCKETS])
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < MBOX_WAITED_BUCKETS; i++)
+		sum += waited[i];
+	return sum;
+}
+
+/* The first bucket by whose end so many percent of the messages are counted. */
+static int percentile(const uint64_t waited[MBOX_WAITED_BUCKETS], unsigned int percent)
+{
+	uint64_t total = sum_of(waited), rest = 100 - percent, counted = 0;
+	uint64_t enough = total - total / 100 * rest - total % 100 * rest / 100;
+	int bucket = 0;
+
+	for (; bucket < MBOX_WAITED_BUCKETS - 1; bucket++) {
+		counted += waited[bucket];
+		if (counted >= enough)
+			break;
+	}
+	return bucket;
+}
+
+static void print_percentiles(const uint64_t waited[MBOX_WAITED_BUCKETS])
+{
+	static const unsigned int percents[] = { 50, 90, 99 };
+	char text[TIME_SIZE];
+
+	print_key("waited");
+	for (int i = 0; i < 3; i++) {
+		int bucket = percentile(waited, percents[i]);
+		bool last = bucket == MBOX_WAITED_BUCKETS - 1;
+
+		printf("%sp%u %s %s", i ? ", " : "", percents[i], last ? ">=" : "<",
+		       shown_time(waited_from(last ? bucket : bucket + 1), text));
+	}
+	putchar('\n');
+}
+
+#define BAR	40
+
+static void print_bucket(int bucket, uint64_t count, uint64_t most)
+{
+	char from[TIME_SIZE], below[TIME_SIZE] = "", bar[BAR + 1] = "";
+	int len = (double)count / most * BAR;
+
+	/* However few they are, they are seen. */
+	if (count && !len)
+		len = 1;
+	memset(bar, '#', len);
+	if (bucket < MBOX_WAITED_BUCKETS - 1)
+		shown_time(waited_from(bucket + 1), below);
+	printf("  %7s .. %7s  %-*s  %" PRIu64 "\n", shown_time(waited_from(bucket), from), below,
+	       BAR, bar, count);
+}
+
+/* From the first bucket that has any to the last. */
+static void print_chart(const uint64_t waited[MBOX_WAITED_BUCKETS])
+{
+	int first = 0, last = MBOX_WAITED_BUCKETS - 1;
+	uint64_t most = 0;
+
+	while (!waited[first])
+		first++;
+	while (!waited[last])
+		last--;
+	for (int i = first; i <= last; i++)
+		if (waited[i] > most)
+			most = waited[i];
+	for (int i = first; i <= last; i++)
+		print_bucket(i, waited[i], most);
+}
+
+static void print_waited(const uint64_t waited[MBOX_WAITED_BUCKETS])
+{
+	if (!sum_of(waited)) {
+		print_key("waited");
+		puts("-");
+		return;
+	}
+	print_percentiles(waited);
+	print_chart(waited);
+}
+
+/* Grants of a mailbox that is gone meanwhile are none. */
+static int ask(const char *name, struct netlink_box *box, struct grants *grants)
+{
+	struct netlink *netlink = netlink_open();
+	int code;
+
+	if (!netlink)
+		return FAILED;
+	code = find_box(netlink, name, box);
+	if (!code && netlink_grants(netlink, box->stat.id, &grants->list, &grants->count) &&
+	    errno != EIDRM && errno != EACCES)
+		code = fail(NULL, "%s", printable(name));
+	netlink_close(netlink);
+	return code;
 }
 
 int cmd_show(int argc, char **argv)
 {
-	struct granted granted;
-	struct mbox_stat stat;
+	struct grants grants = { 0 };
+	struct netlink_box box;
 	bool json = false;
-	int code, fd;
+	int code;
 
 	code = parse_json_option(argc, argv, &json);
 	if (code)
 		return code;
 	if (argc != optind + 1)
 		return wrong_usage("which mailbox? It takes one.");
+	code = ask(argv[optind], &box, &grants);
+	if (code)
+		return code;
 
-	fd = open_box(argv[optind], O_RDONLY, words);
-	if (fd < 0)
-		return -fd;
-	if (mbox_getstat(fd, &stat))
-		return fail(words, "%s", printable(argv[optind]));
-	read_granted(fd, &granted);
-	close(fd);
-
-	if (!json) {
-		print_stat(&stat, &granted);
-		return DONE;
+	if (json) {
+		json_box(&box, grants.list, grants.count);
+		putchar('\n');
+	} else {
+		print_stat(&box.stat, &grants);
+		print_waited(box.waited);
 	}
-	json_stat(&stat, &granted);
-	putchar('\n');
+	free(grants.list);
 	return DONE;
 }

@@ -94,12 +94,27 @@ static const struct command commands[] = {
 	  "                         participant id\n"
 	  "COMMAND has the request on standard input and facts about it in the environment\n"
 	  "(MBOX_PID, MBOX_UID, MBOX_TAG, ...); its exit status is the tag of the reply.\n" },
-	{ "ls", "[--json]", cmd_ls,
+	{ "ls", "[OPTION...] [PATTERN...]", cmd_ls,
 	  "list the mailboxes you may see\n"
-	  "      --json             as an array of JSON objects\n" },
+	  "      --sort KEY         by \"name\", or what a number is called in --json [id];\n"
+	  "                         with a dash before it: the largest first\n"
+	  "      --user USER        only those of that user\n"
+	  "      --pid PID          only those that the process owns\n"
+	  "      --full             only those without room for a message of its largest size\n"
+	  "      --orphan           only those whose owner has ended\n"
+	  "      --waiting          only those where somebody waits\n"
+	  "      --names            a name a line; the id, where there is none\n"
+	  "      --ids              an id a line\n"
+	  "      --json             as an array of JSON objects\n"
+	  "PATTERN is for names and ids, as shells have it for names of files: 'job*'.\n" },
 	{ "show", "[--json] BOX", cmd_show,
 	  "show the attributes and counters of a mailbox\n"
 	  "      --json             as a JSON object\n" },
+	{ "stat", "[-i SECONDS] [-c COUNT] [--json] [BOX...]", cmd_stat,
+	  "show how much happens, in all mailboxes or in some\n"
+	  "  -i, --interval SECONDS time between two lines [1]\n"
+	  "  -c, --count COUNT      how many times [without end]\n"
+	  "      --json             write a JSON object a line\n" },
 	{ "transfer", "[--keep] BOX PID", cmd_transfer,
 	  "make a process that you may signal the owner\n"
 	  "      --keep             the former owner may still receive\n" },
@@ -128,6 +143,36 @@ static const struct command commands[] = {
 	  "show every limit and what is used of it\n"
 	  "      --user USER        of that user, instead of yours\n"
 	  "      --json             as an array of JSON objects\n" },
+	{ "monitor", "[-l] [-e EVENT[,EVENT...]] [-c COUNT] [--json] [BOX...]", cmd_monitor,
+	  "follow what happens to mailboxes, a line an event\n"
+	  "  -l, --list             begin with the mailboxes that there are\n"
+	  "  -e, --events EVENTS    only these: created, deleted, transferred, offered,\n"
+	  "                         granted, revoked, orphaned, claimed, changed, full, space\n"
+	  "  -c, --count COUNT      how many events, then end\n"
+	  "      --json             write a JSON object a line\n"
+	  "Without BOX: all that you may see. A name may be of a mailbox yet to come.\n" },
+	{ "top", "[-b] [-i SECONDS] [-n COUNT] [-s KEY]", cmd_top,
+	  "watch how busy mailboxes are\n"
+	  "  -b, --batch            plain lines, as without a terminal\n"
+	  "  -i, --interval SECONDS from one look to the next [2]\n"
+	  "  -n, --count COUNT      how many looks, then end\n"
+	  "  -s, --sort KEY         by which column: id, name, owner, msgs, bytes, sent,\n"
+	  "                         received, refused, waiting, p50, p99, fill or user [sent]\n"
+	  "q ends it, h tells of the other keys.\n" },
+	{ "diagram", "[-d SECONDS] [-c COUNT] [--pid PID]... [--text | --svg] [-o FILE]\n"
+	  "           [--record FILE] [BOX...] [-- PROGRAM [ARG...]]\n"
+	  "       mboxctl diagram --read FILE [OPTION...] [BOX...]", cmd_diagram,
+	  "draw who sends what to whom, as a space-time diagram\n"
+	  "  -d, --duration SECONDS how long to record [until interrupted]\n"
+	  "  -c, --count COUNT      until so many messages were received\n"
+	  "      --pid PID          what that process sends or receives; may be repeated\n"
+	  "      --text             as text\n"
+	  "      --svg              as a picture [if FILE ends in .svg]\n"
+	  "  -o, --output FILE      write the diagram there [standard output]\n"
+	  "      --record FILE      keep the recording, too\n"
+	  "      --read FILE        draw that recording, or what trace-cmd report prints\n"
+	  "While PROGRAM runs, if there is one; what it and its descendants send or receive,\n"
+	  "unless --pid or BOX says something else. To record takes root.\n" },
 	{ "rm", "BOX...", cmd_rm,
 	  "delete mailboxes\n" },
 	{ "help", "[COMMAND]", cmd_help,

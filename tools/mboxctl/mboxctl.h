@@ -43,6 +43,7 @@ int cmd_call(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_show(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
 int cmd_transfer(int argc, char **argv);
 int cmd_offer(int argc, char **argv);
 int cmd_accept(int argc, char **argv);
@@ -52,6 +53,9 @@ int cmd_revoke(int argc, char **argv);
 int cmd_chmod(int argc, char **argv);
 int cmd_chown(int argc, char **argv);
 int cmd_limits(int argc, char **argv);
+int cmd_monitor(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_diagram(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
 
 /*
@@ -135,6 +139,9 @@ bool device_failed(int oflag);
 int open_box(const char *box, int oflag, const struct words *words);
 int open_device(void);
 
+/* Without room for a message of its max_size; a rendezvous and an inbox never are. */
+bool is_full(const struct mbox_stat *stat);
+
 /* Where a message goes to: a mailbox, or the inbox of a process. */
 struct target {
 	/* The mailbox, or words for the process. */
@@ -175,12 +182,10 @@ int do_with_box(const char *box, const struct words *words,
 int do_with_boxes(char **boxes, const struct words *words,
 		  int (*deed)(int fd, const void *data), const void *data);
 
-/* Who was granted what; of what cannot be read, nothing. */
-struct granted {
-	unsigned int count;
-	struct mbox_granted list[MBOX_GRANTS_MAX];
-};
-void read_granted(int fd, struct granted *granted);
+/* Asks the kernel; 0, or the exit code once it has been said what failed. */
+struct netlink;
+struct netlink_box;
+int find_box(struct netlink *netlink, const char *box, struct netlink_box *answer);
 
 /*
  * Messages that are read (message.c)
@@ -225,6 +230,11 @@ int program_failed(const char *name);
 #define PRINTABLE_SIZE	(4 * PRINTABLE_MAX + 1)
 const char *printable(const char *text);
 
+/* In columns of the terminal, where bytes and characters may be wider. */
+int width_of(const char *text);
+/* The length of the UTF-8 character at @text, 0 if there is none. */
+size_t utf8_length(const unsigned char *text, size_t len);
+
 /* The name of a mailbox for the terminal, "-" if it has none. */
 const char *shown_name(const struct mbox_stat *stat);
 
@@ -264,7 +274,7 @@ extern const struct bit gots[];
 const char *take_bit(const struct bit *names, uint64_t *set);
 
 /* The plain numbers of a mailbox, in the order in which they are shown. */
-#define NUMBERS	17
+#define NUMBERS	20
 struct number {
 	const char *key;
 	uint64_t value;
@@ -280,6 +290,8 @@ struct json {
 
 void json_begin(struct json *json);
 void json_end(void);
+/* What follows is written by others. */
+void json_key(struct json *json, const char *key);
 void json_number(struct json *json, const char *key, uint64_t number);
 void json_null(struct json *json, const char *key);
 /* An array of the words of a set. */
@@ -291,7 +303,24 @@ void json_bytes(struct json *json, const char *key, const char *key64,
 /* What a message and a reply have in common, from "pid" on. */
 void json_envelope(struct json *json, const struct mbox_envelope *envelope);
 
-/* A mailbox as a JSON object, with the members of struct mbox_stat for keys. */
-void json_stat(const struct mbox_stat *stat, const struct granted *granted);
+/* As "name", null if it has none. */
+void json_name(struct json *json, const struct mbox_stat *stat);
+void json_rate(struct json *json, const char *key, double rate);
+
+/* How many nanoseconds a message waited at least that is counted in that bucket. */
+uint64_t waited_from(int bucket);
+
+/*
+ * A mailbox as a JSON object, with the members of struct mbox_stat for keys, and
+ * "granted": to how many processes something was granted.
+ */
+void json_stat(const struct mbox_stat *stat);
+
+/*
+ * Likewise, with the times in the queue, and with "grants", those of @count that are
+ * of it, instead.
+ */
+struct netlink_grant;
+void json_box(const struct netlink_box *box, const struct netlink_grant *grants, size_t count);
 
 #endif /* MBOXCTL_H */

@@ -7,10 +7,12 @@
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
 #include "mboxctl.h"
+#include "netlink.h"
 
 static char *escape_bytes(char *to, const char *from, size_t len)
 {
@@ -50,6 +52,14 @@ const char *printable(const char *text)
 	*to = '\0';
 	errno = error;
 	return shown;
+}
+
+int width_of(const char *text)
+{
+	wchar_t wide[PRINTABLE_SIZE];
+	size_t len = mbstowcs(wide, text, PRINTABLE_SIZE);
+
+	return len == (size_t)-1 ? (int)strlen(text) : wcswidth(wide, len);
 }
 
 const char *shown_name(const struct mbox_stat *stat)
@@ -189,13 +199,15 @@ void numbers_of(const struct mbox_stat *stat, struct number numbers[NUMBERS])
 		{ "sent", stat->sent, NULL },
 		{ "received", stat->received, NULL },
 		{ "expired", stat->expired, NULL },
+		{ "refused", stat->refused, NULL },
+		{ "skipped", stat->skipped, NULL },
+		{ "filled", stat->filled, NULL },
 	};
 
 	memcpy(numbers, all, sizeof(all));
 }
 
-/* The length of the UTF-8 character at @text, 0 if there is none. */
-static size_t utf8_length(const unsigned char *text, size_t len)
+size_t utf8_length(const unsigned char *text, size_t len)
 {
 	/* Least and most that a second byte may be, by the first. */
 	unsigned char least = 0x80, most = 0xbf;
@@ -283,7 +295,7 @@ static void write_base64(const unsigned char *bytes, size_t len)
 	}
 }
 
-static void write_key(struct json *json, const char *key)
+void json_key(struct json *json, const char *key)
 {
 	printf("%s\"%s\":", json->more ? "," : "", key);
 	json->more = true;
@@ -302,13 +314,13 @@ void json_end(void)
 
 void json_number(struct json *json, const char *key, uint64_t number)
 {
-	write_key(json, key);
+	json_key(json, key);
 	printf("%" PRIu64, number);
 }
 
 void json_null(struct json *json, const char *key)
 {
-	write_key(json, key);
+	json_key(json, key);
 	fputs("null", stdout);
 }
 
@@ -316,7 +328,7 @@ void json_bits(struct json *json, const char *key, const struct bit *names, uint
 {
 	const char *name = take_bit(names, &set);
 
-	write_key(json, key);
+	json_key(json, key);
 	putchar('[');
 	while (name) {
 		printf("\"%s\"", name);
@@ -332,7 +344,7 @@ void json_bytes(struct json *json, const char *key, const char *key64,
 {
 	bool text = is_text(bytes, len);
 
-	write_key(json, text ? key : key64);
+	json_key(json, text ? key : key64);
 	putchar('"');
 	(text ? write_text : write_base64)(bytes, len);
 	putchar('"');
@@ -352,59 +364,139 @@ void json_envelope(struct json *json, const struct mbox_envelope *envelope)
 	json_number(json, "len", envelope->len);
 }
 
-static void json_name(struct json *json, const char *name)
+void json_name(struct json *json, const struct mbox_stat *stat)
 {
+	const char *name = (const char *)stat->name;
+
 	if (*name)
 		json_bytes(json, "name", "name_base64", name, strlen(name));
 	else
 		json_null(json, "name");
 }
 
+void json_rate(struct json *json, const char *key, double rate)
+{
+	json_key(json, key);
+	printf("%.3f", rate);
+}
+
 static void json_mode(struct json *json, uint32_t mode)
 {
-	write_key(json, "mode");
+	json_key(json, "mode");
 	printf("\"%04o\"", mode);
 }
 
-static void json_grants(struct json *json, const struct granted *granted)
+static void json_grant(const struct netlink_grant *grant)
 {
-	struct json grant;
+	struct json json;
 
-	write_key(json, "grants");
+	json_begin(&json);
+	json_number(&json, "pid", grant->pid);
+	json_number(&json, "participant", grant->participant);
+	json_bits(&json, "rights", rights, grant->rights);
+	json_end();
+}
+
+static void json_grants(struct json *json, uint64_t id, const struct netlink_grant *grants,
+			size_t count)
+{
+	bool more = false;
+
+	json_key(json, "grants");
 	putchar('[');
-	for (unsigned int i = 0; i < granted->count; i++) {
-		if (i)
+	for (size_t i = 0; i < count; i++) {
+		if (grants[i].id != id)
+			continue;
+		if (more)
 			putchar(',');
-		json_begin(&grant);
-		json_number(&grant, "pid", granted->list[i].pid);
-		json_bits(&grant, "rights", rights, granted->list[i].rights);
-		json_end();
+		json_grant(&grants[i]);
+		more = true;
 	}
 	putchar(']');
 }
 
-void json_stat(const struct mbox_stat *stat, const struct granted *granted)
+uint64_t waited_from(int bucket)
 {
-	struct number numbers[NUMBERS];
+	return bucket ? (uint64_t)MBOX_WAITED_FIRST << (bucket - 1) : 0;
+}
+
+/* The last bucket has no bound. */
+static void json_bucket(int bucket, uint64_t count)
+{
 	struct json json;
 
-	numbers_of(stat, numbers);
 	json_begin(&json);
-	json_number(&json, "id", stat->id);
-	json_name(&json, (const char *)stat->name);
-	json_mode(&json, stat->mode);
-	json_number(&json, "uid", stat->uid);
-	json_number(&json, "gid", stat->gid);
-	json_number(&json, "pid", stat->pid);
-	json_bits(&json, "state", states, stat->state);
-	json_number(&json, "offered", stat->offered);
-	json_grants(&json, granted);
-	json_bits(&json, "kind", kinds, stat->kind);
+	json_number(&json, "from", waited_from(bucket));
+	if (bucket + 1 < MBOX_WAITED_BUCKETS)
+		json_number(&json, "below", waited_from(bucket + 1));
+	else
+		json_null(&json, "below");
+	json_number(&json, "count", count);
+	json_end();
+}
+
+static void json_waited(struct json *json, const uint64_t waited[MBOX_WAITED_BUCKETS])
+{
+	bool more = false;
+
+	json_key(json, "waited");
+	putchar('[');
+	for (int i = 0; i < MBOX_WAITED_BUCKETS; i++) {
+		if (!waited[i])
+			continue;
+		if (more)
+			putchar(',');
+		json_bucket(i, waited[i]);
+		more = true;
+	}
+	putchar(']');
+}
+
+static void json_attributes(struct json *json, const struct mbox_stat *stat)
+{
+	json_number(json, "id", stat->id);
+	json_name(json, stat);
+	json_mode(json, stat->mode);
+	json_number(json, "uid", stat->uid);
+	json_number(json, "gid", stat->gid);
+	json_number(json, "pid", stat->pid);
+	json_bits(json, "state", states, stat->state);
+	json_number(json, "offered", stat->offered);
+}
+
+static void json_numbers(struct json *json, const struct mbox_stat *stat)
+{
+	struct number numbers[NUMBERS];
+
+	numbers_of(stat, numbers);
+	json_bits(json, "kind", kinds, stat->kind);
 	for (int i = 0; i < NUMBERS; i++) {
 		if (numbers[i].instead)
-			json_null(&json, numbers[i].key);
+			json_null(json, numbers[i].key);
 		else
-			json_number(&json, numbers[i].key, numbers[i].value);
+			json_number(json, numbers[i].key, numbers[i].value);
 	}
+}
+
+void json_box(const struct netlink_box *box, const struct netlink_grant *grants, size_t count)
+{
+	struct json json;
+
+	json_begin(&json);
+	json_attributes(&json, &box->stat);
+	json_grants(&json, box->stat.id, grants, count);
+	json_numbers(&json, &box->stat);
+	json_waited(&json, box->waited);
+	json_end();
+}
+
+void json_stat(const struct mbox_stat *stat)
+{
+	struct json json;
+
+	json_begin(&json);
+	json_attributes(&json, stat);
+	json_number(&json, "granted", stat->grants);
+	json_numbers(&json, stat);
 	json_end();
 }
