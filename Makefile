@@ -17,7 +17,11 @@ ifeq ($(V),)
 MAKEFLAGS += -s --no-print-directory
 endif
 
-.PHONY: all module lib tools install run check cost vm-test vm-shell clean help
+# Without a guest.
+lint:
+	@tools/check/lint
+
+.PHONY: all module lib tools install run check lint cost vm-test vm-shell clean help
 
 all: module lib tools
 

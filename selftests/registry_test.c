@@ -98,7 +98,7 @@ TEST_F(registry, keeps_a_name_for_one_mailbox_at_a_time)
 	EXPECT_EQ(EEXIST, try_create(self->fd, named("unique")));
 	EXPECT_EQ(1, info(self->fd).mailboxes);
 	create(self->fd, named("unique2"));
-	create(self->fd, named("uniqu"));
+	create(self->fd, named("uni"));
 	create(self->fd, named("Unique"));
 	ASSERT_EQ(0, delete(self->fd, id));
 	EXPECT_EQ(0, try_create(self->fd, named("unique")));

@@ -253,7 +253,7 @@ int main(void)
 	expect(stat.received == CLIENTS * EACH && !stat.msgs, "the sums differ");
 	if (mbox_delete(requests) || mbox_delete(inbox))
 		fail("cannot delete the mailboxes");
-	printf("%ju of %u requests were answered, each once: %d by process %d, the rest by %d\n",
+	printf("%ju of %d requests were answered, each once: %d by process %d, the rest by %d\n",
 	       (uintmax_t)stat.received, CLIENTS * EACH, BY_THE_FIRST, first, getpid());
 	return 0;
 }
