@@ -1170,6 +1170,57 @@ TEST_F(listener, sees_with_the_credentials_that_it_had_when_it_subscribed)
 }
 
 /* Subscribed by root, through a socket that a user had opened: that one may read it. */
+/* As a set-user-ID program does that the process executes while others have the socket. */
+TEST_F(listener, sees_nothing_of_what_its_process_owns_with_more_rights)
+{
+	struct mbox_create attr = attributes(1, 1);
+	struct watcher *watcher;
+
+	NEED(!seteuid(STRANGER));
+	watcher = new_listener(NULL);
+	NEED(!seteuid(0));
+	NEED(!call(self->fd, MBOX_IOC_CREATE, &attr));
+	EXPECT_SILENCE(watcher);
+	ASSERT_EQ(0, delete(self->fd, attr.id));
+	EXPECT_SILENCE(watcher);
+	close_watcher(watcher);
+}
+
+static void *listen_once(void *arg)
+{
+	struct watcher *watcher = new_listener(NULL);
+
+	if (write(*(int *)arg, "x", 1) != 1)
+		_exit(1);
+	_exit(next_news(watcher).event != MBOX_EVENT_GRANTED);
+}
+
+/* Each thread has credentials of its own then, which are equal. */
+TEST_F(listener, sees_what_its_process_was_granted_whichever_thread_listens)
+{
+	uint64_t id = create_by(self->owner, attributes(1, 1));
+	int ends[2], status;
+	pthread_t thread;
+	pid_t child;
+	char c;
+
+	NEED(!pipe(ends));
+	child = fork();
+	if (!child) {
+		NEED(!setresuid(STRANGER, STRANGER, STRANGER));
+		NEED(!pthread_create(&thread, NULL, listen_once, &ends[1]));
+		NEED(!setresuid(STRANGER, STRANGER, STRANGER));
+		for (;;)
+			pause();
+	}
+	ASSERT_EQ(1, read(ends[0], &c, 1));
+	EXPECT_EQ(0, grant_by(self->owner, id, child, MBOX_RIGHT_SEND));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 TEST_F(listener, sees_no_more_than_the_opener_of_its_socket)
 {
 	struct watcher *theirs = new_watcher(self->other);
