@@ -429,7 +429,7 @@ TEST_F(netlink, says_of_a_mailbox_what_the_device_says)
 
 		EXPECT_EQ(EIDRM, get_by_id(watchers[i], gone, &seen));
 		EXPECT_EQ(ENOENT, get_by_id(watchers[i], id + 1, &seen));
-		EXPECT_EQ(EIDRM, get_by_id(watchers[i], 0, &seen));
+		EXPECT_EQ(EINVAL, get_by_id(watchers[i], 0, &seen));
 		EXPECT_EQ(error, get_by_id(watchers[i], id, &seen));
 		EXPECT_EQ(error, get_by_name(watchers[i], "name", &seen));
 		EXPECT_EQ(ENOENT, get_by_name(watchers[i], "names", &seen));

@@ -41,7 +41,8 @@ static int recv_number(pid_t process, uint64_t *number, struct mbox_envelope *en
 
 	if (mbox_recv_from(device, process, number, sizeof(*number), envelope, &options) >= 0)
 		return 0;
-	if (errno != EIDRM)
+	/* It ended while we waited, or before. */
+	if (errno != EIDRM && errno != ESRCH)
 		err(1, "cannot receive from process %d", process);
 	return -1;
 }
