@@ -836,6 +836,7 @@ TEST_F(trace, tells_what_happens_to_a_mailbox)
 {
 	struct puppet *me = myself(self->fd);
 	struct mbox_create attr = attributes(4, SIZE);
+	pid_t former;
 	uint64_t id;
 
 	set_name(attr.name, "letters");
@@ -853,10 +854,11 @@ TEST_F(trace, tells_what_happens_to_a_mailbox)
 	expect_event(_metadata, id, "offered", "letters", 0);
 	ASSERT_EQ(0, transfer_by(me, id, self->other->pid, 0));
 	expect_event(_metadata, id, "transferred", "letters", self->other->pid);
+	former = self->other->pid;
 	NEED(kill_puppet(self->other) == -SIGKILL);
 	/* It is told soon after it is so. */
 	WAIT_UNTIL(has_events("mbox_event"));
-	expect_event(_metadata, id, "orphaned", "letters", 0);
+	expect_event(_metadata, id, "orphaned", "letters", former);
 	ASSERT_EQ(0, claim_by(me, id));
 	expect_event(_metadata, id, "claimed", "letters", getpid());
 	ASSERT_EQ(0, delete(self->fd, id));
