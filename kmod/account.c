@@ -58,7 +58,7 @@ static void free_account(struct mbox_account *account)
 }
 
 /* Under the mutex, so that what is found has not been let go of. */
-static struct mbox_account *add(struct mbox_account *account)
+static struct mbox_account *add_account(struct mbox_account *account)
 {
 	struct mbox_account *former;
 	int err;
@@ -102,7 +102,7 @@ struct mbox_account *mbox_account_find(struct user_namespace *user_ns, kuid_t ui
 	get_user_ns(user_ns);
 	account->parent = parent;
 	refcount_set(&account->refs, 1);
-	return add(account);
+	return add_account(account);
 }
 
 struct mbox_account *mbox_account_get(struct mbox_account *account)
@@ -150,6 +150,12 @@ static bool fits(atomic_long_t *sum, long amount, long limit)
 }
 
 /* Most things take of one or two only, and an atomic operation costs more than to see that. */
+static void add(atomic_long_t *sum, long amount)
+{
+	if (amount)
+		atomic_long_add(amount, sum);
+}
+
 static void sub(atomic_long_t *sum, long amount)
 {
 	if (amount)
@@ -184,11 +190,11 @@ sub_mailboxes:
 
 static void add_beyond(struct mbox_tally *tally, const struct mbox_cost *cost)
 {
-	atomic_long_add(cost->mailboxes, &tally->mailboxes);
-	atomic_long_add(cost->msgs, &tally->msgs);
-	atomic_long_add(cost->files, &tally->files);
-	atomic_long_add(cost->listeners, &tally->listeners);
-	atomic_long_add(cost->bytes, &tally->bytes);
+	add(&tally->mailboxes, cost->mailboxes);
+	add(&tally->msgs, cost->msgs);
+	add(&tally->files, cost->files);
+	add(&tally->listeners, cost->listeners);
+	add(&tally->bytes, cost->bytes);
 }
 
 static bool charge(struct mbox_tally *tally, const struct mbox_cost *cost,

@@ -20,6 +20,7 @@
 #include <linux/workqueue.h>
 
 #include "event.h"
+#include "ns.h"
 #include "trace.h"
 
 /* Nobody sees more than this many changes a second of one mailbox. */
@@ -43,16 +44,11 @@ void mbox_event_exit(void)
 	destroy_workqueue(tellers);
 }
 
-static bool anybody_listens(const struct mbox *mb)
-{
-	return !list_empty_careful(&mb->ns->listeners);
-}
-
 /* The rights to the mailbox are about to change. To be followed by what has happened. */
 void mbox_event_look(struct mbox *mb)
 {
 	lockdep_assert_held(&mb->ns->lock);
-	if (anybody_listens(mb))
+	if (mbox_ns_has_listeners(mb->ns))
 		audience->look(mb);
 }
 
@@ -62,7 +58,7 @@ void mbox_event_tell(struct mbox *mb, const struct mbox_news *news)
 
 	lockdep_assert_held(&mb->ns->lock);
 	trace_mbox_event(mb, news->event, process ? process->pid : NULL);
-	if (anybody_listens(mb))
+	if (mbox_ns_has_listeners(mb->ns))
 		audience->tell(mb, news);
 }
 
@@ -70,7 +66,7 @@ void mbox_event_tell(struct mbox *mb, const struct mbox_news *news)
 void mbox_event_room(struct mbox *mb)
 {
 	lockdep_assert_held(&mb->lock);
-	if (anybody_listens(mb) && mb->state == MBOX_LIVE) {
+	if (mbox_ns_has_listeners(mb->ns) && mb->state == MBOX_LIVE) {
 		queue_delayed_work(tellers, &mb->room_work, ROOM_DELAY);
 		return;
 	}

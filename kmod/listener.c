@@ -281,7 +281,7 @@ static void end_those(struct mbox_ns *ns, const void *meant,
 	LIST_HEAD(ended);
 
 	/* Who ends its own has begun it before. */
-	if (list_empty_careful(&ns->listeners))
+	if (!mbox_ns_has_listeners(ns))
 		return;
 	mutex_lock(&ns->lock);
 	list_for_each_entry_safe(listener, next, &ns->listeners, node)

@@ -91,7 +91,7 @@
  * that is bound to it, by every call that uses it by id and by every message
  * that carries its ownership. It holds its mbox_ns, which outlives the network
  * namespace if need be, and, through the registry, the module. Descriptors do not
- * hold the network namespace.
+ * hold the network namespace; listeners do, by their sockets.
  *
  * A participant is held by its process, as long as that lives, so that it keeps its
  * id and its clock; by descriptors that the process opened, by the messages that it

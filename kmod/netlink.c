@@ -316,8 +316,8 @@ struct grant_row {
 
 static int put_grant(const struct mbox_permit *permit, void *arg)
 {
-	const struct mbox_viewer *viewer = &dump_of(((struct grant_row *)arg)->cb)->viewer;
 	const struct grant_row *row = arg;
+	const struct mbox_viewer *viewer = &dump_of(row->cb)->viewer;
 	struct sk_buff *skb = row->skb;
 	void *header = begin_row(skb, row->cb, MBOX_CMD_GET_GRANTS);
 

@@ -32,4 +32,10 @@ static inline void mbox_ns_changed(struct mbox_ns *ns)
 	WRITE_ONCE(ns->changes, ns->changes + 1);
 }
 
+/* They are counted before they are in ns->listeners, and until they are not any more. */
+static inline bool mbox_ns_has_listeners(const struct mbox_ns *ns)
+{
+	return atomic_long_read(&ns->tally.listeners);
+}
+
 #endif /* MBOX_NS_H */

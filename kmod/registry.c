@@ -69,7 +69,7 @@ bool mbox_registry_shares_ns(struct pid *process)
 	return shares;
 }
 
-/* It is there, or gone, with the owner that it has; or had, if that is not how it ends. */
+/* It has come or is about to go, and still has its owner, unless that was what ended it. */
 static void tell(struct mbox *mb, enum mbox_event event, bool by_caller)
 {
 	const struct mbox_news news = {

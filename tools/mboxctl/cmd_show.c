@@ -154,30 +154,6 @@ static const char *shown_time(uint64_t nanoseconds, char text[TIME_SIZE])
 	return text;
 }
 
-static uint64_t sum_of(const uint64_t waited[MBOX_WAITED_BUCKETS])
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < MBOX_WAITED_BUCKETS; i++)
-		sum += waited[i];
-	return sum;
-}
-
-/* The first bucket by whose end so many percent of the messages are counted. */
-static int percentile(const uint64_t waited[MBOX_WAITED_BUCKETS], unsigned int percent)
-{
-	uint64_t total = sum_of(waited), rest = 100 - percent, counted = 0;
-	uint64_t enough = total - total / 100 * rest - total % 100 * rest / 100;
-	int bucket = 0;
-
-	for (; bucket < MBOX_WAITED_BUCKETS - 1; bucket++) {
-		counted += waited[bucket];
-		if (counted >= enough)
-			break;
-	}
-	return bucket;
-}
-
 static void print_percentiles(const uint64_t waited[MBOX_WAITED_BUCKETS])
 {
 	static const unsigned int percents[] = { 50, 90, 99 };
@@ -185,7 +161,7 @@ static void print_percentiles(const uint64_t waited[MBOX_WAITED_BUCKETS])
 
 	print_key("waited");
 	for (int i = 0; i < 3; i++) {
-		int bucket = percentile(waited, percents[i]);
+		int bucket = waited_percentile(waited, percents[i]);
 		bool last = bucket == MBOX_WAITED_BUCKETS - 1;
 
 		printf("%sp%u %s %s", i ? ", " : "", percents[i], last ? ">=" : "<",
@@ -230,7 +206,7 @@ static void print_chart(const uint64_t waited[MBOX_WAITED_BUCKETS])
 
 static void print_waited(const uint64_t waited[MBOX_WAITED_BUCKETS])
 {
-	if (!sum_of(waited)) {
+	if (!waited_sum(waited)) {
 		print_key("waited");
 		puts("-");
 		return;

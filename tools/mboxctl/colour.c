@@ -25,7 +25,7 @@ static bool ask_environment(void)
 	       strcmp(term, "dumb");
 }
 
-static bool are_wanted(void)
+bool colours_are_wanted(void)
 {
 	static enum { UNKNOWN, NO, YES } wanted;
 
@@ -36,12 +36,12 @@ static bool are_wanted(void)
 
 void colour_begin(enum colour colour)
 {
-	if (colour != PLAIN && are_wanted())
+	if (colour != PLAIN && colours_are_wanted())
 		printf("\033[%sm", codes[colour]);
 }
 
 void colour_end(enum colour colour)
 {
-	if (colour != PLAIN && are_wanted())
+	if (colour != PLAIN && colours_are_wanted())
 		fputs("\033[m", stdout);
 }

@@ -6,6 +6,8 @@
 #ifndef MBOXCTL_COLOUR_H
 #define MBOXCTL_COLOUR_H
 
+#include <stdbool.h>
+
 enum colour {
 	PLAIN,
 	/* Titles. */
@@ -15,6 +17,9 @@ enum colour {
 	/* What is not as usual: an orphan. */
 	NOTICE,
 };
+
+/* For those who have colours of their own. */
+bool colours_are_wanted(void);
 
 /* What is written to standard output between these two has that colour. */
 void colour_begin(enum colour colour);

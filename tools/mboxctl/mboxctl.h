@@ -309,6 +309,9 @@ void json_rate(struct json *json, const char *key, double rate);
 
 /* How many nanoseconds a message waited at least that is counted in that bucket. */
 uint64_t waited_from(int bucket);
+/* The first bucket by whose end so many percent of the messages are counted. */
+int waited_percentile(const uint64_t *waited, unsigned int percent);
+uint64_t waited_sum(const uint64_t *waited);
 
 /*
  * A mailbox as a JSON object, with the members of struct mbox_stat for keys, and

@@ -420,6 +420,29 @@ uint64_t waited_from(int bucket)
 	return bucket ? (uint64_t)MBOX_WAITED_FIRST << (bucket - 1) : 0;
 }
 
+uint64_t waited_sum(const uint64_t *waited)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < MBOX_WAITED_BUCKETS; i++)
+		sum += waited[i];
+	return sum;
+}
+
+int waited_percentile(const uint64_t *waited, unsigned int percent)
+{
+	uint64_t total = waited_sum(waited), rest = 100 - percent, counted = 0;
+	uint64_t enough = total - total / 100 * rest - total % 100 * rest / 100;
+	int bucket = 0;
+
+	for (; bucket < MBOX_WAITED_BUCKETS - 1; bucket++) {
+		counted += waited[bucket];
+		if (counted >= enough)
+			break;
+	}
+	return bucket;
+}
+
 /* The last bucket has no bound. */
 static void json_bucket(int bucket, uint64_t count)
 {

@@ -211,8 +211,8 @@ static bool has_point(const struct event *event)
 }
 
 /*
- * A message is drawn as a whole, with all who have to do with it. That a token was
- * passed on, the kernel tells of all network namespaces: it must be known which it is.
+ * A message is drawn as a whole, with all who have to do with it. What only a token is
+ * known of may be of another network namespace, if another tool has recorded it.
  */
 static void choose_messages(struct diagram *diagram, struct recording *recording,
 			    const struct choice *choice)

@@ -11,31 +11,23 @@
 
 #define NSEC_PER_SEC	UINT64_C(1000000000)
 
-static uint64_t quantile(const uint64_t counts[MBOX_WAITED_BUCKETS], uint64_t total, int percent)
+static uint64_t quantile(const uint64_t counts[MBOX_WAITED_BUCKETS], unsigned int percent)
 {
-	uint64_t sum = 0;
-	int i;
+	int bucket = waited_percentile(counts, percent);
 
-	for (i = 0; i < MBOX_WAITED_BUCKETS - 1; i++) {
-		sum += counts[i];
-		if (sum * 100.0 >= total * (double)percent)
-			break;
-	}
-	return i < MBOX_WAITED_BUCKETS - 1 ? waited_from(i + 1) : UINT64_MAX;
+	return bucket < MBOX_WAITED_BUCKETS - 1 ? waited_from(bucket + 1) : UINT64_MAX;
 }
 
 static void compare_waited(struct row *row, const struct netlink_box *before)
 {
-	uint64_t counts[MBOX_WAITED_BUCKETS], total = 0;
+	uint64_t counts[MBOX_WAITED_BUCKETS];
 
-	for (int i = 0; i < MBOX_WAITED_BUCKETS; i++) {
+	for (int i = 0; i < MBOX_WAITED_BUCKETS; i++)
 		counts[i] = row->box->waited[i] - before->waited[i];
-		total += counts[i];
-	}
-	if (!total)
+	if (!waited_sum(counts))
 		return;
-	row->p50 = quantile(counts, total, 50);
-	row->p99 = quantile(counts, total, 99);
+	row->p50 = quantile(counts, 50);
+	row->p99 = quantile(counts, 99);
 }
 
 static void compare(struct row *row, const struct netlink_box *before, double seconds)

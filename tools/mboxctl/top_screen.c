@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "colour.h"
 #include "top.h"
 #include "watch.h"
 
@@ -47,9 +48,7 @@ enum { RED = 1, YELLOW, GREEN };
 
 static void set_up_colours(void)
 {
-	const char *refused = getenv("NO_COLOR");
-
-	if ((refused && *refused) || !has_colors() || start_color() == ERR)
+	if (!colours_are_wanted() || !has_colors() || start_color() == ERR)
 		return;
 	use_default_colors();
 	init_pair(RED, COLOR_RED, -1);
