@@ -487,11 +487,12 @@ TEST_F(chosen, more_than_once_a_mailbox_gives_one_message)
 
 TEST_F(chosen, mailbox_that_is_deleted_is_told_to_everybody)
 {
+	struct letter *letters = shared(3 * sizeof(*letters));
 	pid_t children[3];
 	unsigned int i;
 
 	for (i = 0; i < 3; i++)
-		children[i] = spawn_chooser(self->fd, self->ids + i, 2, 0, self->letter);
+		children[i] = spawn_chooser(self->fd, self->ids + i, 2, 0, &letters[i]);
 	WAIT_UNTIL(receivers(self->fd, self->ids, 4) == 6);
 	ASSERT_EQ(0, delete(self->fd, self->ids[1]));
 	EXPECT_EQ(EIDRM, join(children[0]));
