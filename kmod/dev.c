@@ -208,7 +208,10 @@ static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return len;
 }
 
-/* There may be room for one process and not for another one. */
+/*
+ * There may be room for one process and not for another one. A process that has not taken
+ * part, and for which there is no memory, has no link.
+ */
 static __poll_t poll_inbox(struct mbox *mb, struct file *file, poll_table *wait)
 {
 	struct mbox_participant *self = mbox_dev_self(file->private_data);
@@ -216,7 +219,7 @@ static __poll_t poll_inbox(struct mbox *mb, struct file *file, poll_table *wait)
 	__poll_t events;
 
 	if (IS_ERR(self))
-		return EPOLLERR;
+		return mbox_mailbox_poll(mb, NULL, file, wait);
 	lane = mbox_direct_find_lane(mb, self);
 	events = mbox_mailbox_poll(mb, lane, file, wait);
 	mbox_lane_put(lane);

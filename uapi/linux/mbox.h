@@ -234,16 +234,15 @@
  *   EXFULL     the sender's user fills its share of the mailbox
  *
  * A call that returns an error has changed nothing, but that clocks may have advanced,
- * that a mailbox counts what it refused, that an inbox and a link may have been made, and
- * for what is said below of batches and replies. Where more than one error applies,
- * arguments come first (E2BIG, EINVAL, EBADF but for files), then the mailbox
- * (ENOTCONN, ENOENT, EIDRM) or token (EBADR), the right (EACCES), what it was created for
- * (EOPNOTSUPP), the process it is about (ESRCH, EPERM), the message (EMSGSIZE,
+ * that a mailbox counts what it refused, that an inbox and a link may have been made or the
+ * end of a pair taken, and for what is said below of batches and replies. Where more than
+ * one error applies, arguments come first (E2BIG, EINVAL, EBADF but for files), then the
+ * mailbox (ENOTCONN, ENOENT, EIDRM) or token (EBADR), the right (EACCES), what it was
+ * created for (EOPNOTSUPP), the process it is about (ESRCH, EPERM), the message (EMSGSIZE,
  * EBADF, EXFULL, EDQUOT, ENOSPC, ENOMEM, EFAULT), and last its state (EIDRM,
  * EOWNERDEAD, EKEYREVOKED, EKEYREJECTED, ECANCELED, EBUSY, ENOBUFS, EAGAIN, ETIMEDOUT,
- * EINTR). Two waits come
- * before the message's bytes are looked at: that for a reserved buffer, and the
- * one that is over since the message has expired already.
+ * EINTR). Two waits come before the message's bytes are looked at: that for a reserved
+ * buffer, and the one that is over since the message has expired already.
  *
  * Growth
  * ------
@@ -561,8 +560,9 @@ struct mbox_send {
  *
  * Errors: EBADF, EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
  * EPERM, EMSGSIZE, EDQUOT (accept, direct), ENOSPC (direct), ENOMEM (choice, accept,
- * by sender), EFAULT, EKEYREVOKED, EBUSY, EAGAIN, ETIMEDOUT, EINTR; with
- * MBOX_RECV_REPLY also those of MBOX_IOC_REPLY, but for ECANCELED.
+ * by sender, direct, or a process that has not taken part yet), EFAULT, EKEYREVOKED,
+ * EBUSY, EAGAIN, ETIMEDOUT, EINTR; with MBOX_RECV_REPLY also those of MBOX_IOC_REPLY,
+ * but for ECANCELED.
  */
 struct mbox_recv {
 	__u64 flags;
