@@ -18,6 +18,11 @@
 #include <time.h>
 #include <linux/mbox.h>
 
+/* A deadline has one form, however the program and the library were compiled. */
+#if defined(__TIMESIZE) && __TIMESIZE == 32 && !defined(__USE_TIME_BITS64)
+#error "libmbox takes times of 64 bits: compile with -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
