@@ -342,7 +342,8 @@ static int read_answer(struct netlink *netlink, uint32_t seq, struct taker *take
 		else if (message->nlmsg_type == netlink->family && !taker->error)
 			take(taker, message);
 	}
-	if (result == -ENOENT && family_is_gone(netlink))
+	/* What a dump is told of a module that is about to go. */
+	if (result == -EPROTONOSUPPORT || (result == -ENOENT && family_is_gone(netlink)))
 		result = -ENODEV;
 	if (!result)
 		result = -taker->error;
