@@ -16,6 +16,9 @@
  *
  * A rendezvous has no room and no need of it: what is queued there is what
  * waiting senders offer.
+ *
+ * selftests/model/mbox.pml has these steps under the same names, for spin: who
+ * changes what is done between begin() and end() changes it there, too.
  */
 
 #include <linux/err.h>

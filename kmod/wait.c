@@ -30,6 +30,9 @@
  *    on to other things is harmless, as all sleeps recheck what they wait for.
  *    A waiter that has seats in several mailboxes leaves them all before it
  *    returns, each under its lock (mbox_policy_choose()).
+ *
+ * Both are in selftests/model/mbox.pml (claim(), finish(), sleep()), with what happens
+ * if one of the steps is left out or moved.
  */
 
 #include <linux/hrtimer.h>
