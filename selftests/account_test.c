@@ -747,8 +747,8 @@ static int end_by_receipt(FIXTURE_DATA(waiting) *self)
 {
 	struct letter letter;
 
-	while (!fetch(self->fd, self->box, &letter) && strcmp(letter.text, "waits"))
-		;
+	/* It is paid for before it is there. */
+	WAIT_UNTIL(!fetch(self->fd, self->box, &letter) && !strcmp(letter.text, "waits"));
 	return end_act(self->sender);
 }
 

@@ -4,6 +4,7 @@
  * what is told when one of them fails, or a signal comes.
  */
 #include "kselftest_harness.h"
+#include "fault.h"
 #include "puppet.h"
 
 #define SIZE	32
@@ -520,7 +521,7 @@ TEST_F(refused, is_a_bad_address)
 	struct mbox_batch *locked = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned int command = commands[variant->kind];
-	uintptr_t bad[] = {
+	uint64_t bad[] = {
 		0, (uintptr_t)unmapped(), 1ULL << 63, UINT64_MAX - 64, (uintptr_t)unmapped() + 1,
 	};
 	size_t i;
@@ -532,8 +533,9 @@ TEST_F(refused, is_a_bad_address)
 	/* It could not be told what has been done. */
 	EXPECT_EQ(EFAULT, call(self->fd, command, locked));
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct mbox_batch batch = batch_of((void *)bad[i], 2, sizes[variant->kind], 0);
+		struct mbox_batch batch = batch_of(NULL, 2, sizes[variant->kind], 0);
 
+		batch.items = bad[i];
 		EXPECT_EQ(EFAULT, call(self->fd, command, &batch));
 	}
 }

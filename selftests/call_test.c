@@ -956,7 +956,7 @@ TEST_F(state, ends_when_the_request_is_read)
 TEST_F(state, ends_when_the_request_is_received_by_a_program_without_tokens)
 {
 	struct stage *stage = &self->stage;
-	struct mbox_recv old = { .id = stage->id, .flags = MBOX_RECV_NONBLOCK, .stamp = POISON };
+	struct mbox_recv old = { .id = stage->id, .stamp = POISON };
 	unsigned int command = _IOC(_IOC_READ | _IOC_WRITE, MBOX_IOC_MAGIC, _IOC_NR(MBOX_IOC_RECV),
 				    offsetof(struct mbox_recv, stamp));
 

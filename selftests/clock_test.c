@@ -5,6 +5,7 @@
  * that are picked by the participant id of their sender.
  */
 #include "kselftest_harness.h"
+#include "fault.h"
 #include "puppet.h"
 
 #define SIZE 32

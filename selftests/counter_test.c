@@ -71,7 +71,7 @@ static void converse(int family, int command, int type, const void *value, size_
 		    sizeof(kernel)) == (ssize_t)request.header.nlmsg_len);
 	len = recv(sock, answer, sizeof(*answer), 0);
 	NEED(len >= (ssize_t)offsetof(struct answer, attrs));
-	NEED(answer->header.nlmsg_len == len && answer->header.nlmsg_type == family);
+	NEED(answer->header.nlmsg_len == (size_t)len && answer->header.nlmsg_type == family);
 	close(sock);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "kselftest_harness.h"
 #include "direct.h"
+#include "fault.h"
 
 #include <sys/epoll.h>
 

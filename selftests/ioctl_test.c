@@ -801,7 +801,7 @@ TEST_F(command, refuses_a_bad_address)
 	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, before_a_hole(0)));
 	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, (void *)-PAGE));
 	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, (void *)-1L));
-	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, (void *)(1UL << 63)));
+	EXPECT_EQ(EFAULT, refused(_metadata, variant, subject, of_the_kernel()));
 }
 
 TEST_F(command, needs_a_writable_structure_only_where_it_writes)

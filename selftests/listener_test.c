@@ -3,6 +3,7 @@
  * Events: each is told as it happened, in order, to those who may know of it, and to
  * nobody else. Nobody waits for those who listen, and these know what they have missed.
  */
+#include "fault.h"
 #include "module.h"
 #include "netlink.h"
 
@@ -1186,10 +1187,15 @@ TEST_F(listener, sees_nothing_of_what_its_process_owns_with_more_rights)
 	close_watcher(watcher);
 }
 
+/* Who changes the credentials of a thread interrupts what it does. */
+static pthread_barrier_t changed;
+
 static void *listen_once(void *arg)
 {
-	struct watcher *watcher = new_listener(NULL);
+	struct watcher *watcher;
 
+	pthread_barrier_wait(&changed);
+	watcher = new_listener(NULL);
 	if (write(*(int *)arg, "x", 1) != 1)
 		_exit(1);
 	_exit(next_news(watcher).event != MBOX_EVENT_GRANTED);
@@ -1208,8 +1214,10 @@ TEST_F(listener, sees_what_its_process_was_granted_whichever_thread_listens)
 	child = fork();
 	if (!child) {
 		NEED(!setresuid(STRANGER, STRANGER, STRANGER));
+		NEED(!pthread_barrier_init(&changed, NULL, 2));
 		NEED(!pthread_create(&thread, NULL, listen_once, &ends[1]));
 		NEED(!setresuid(STRANGER, STRANGER, STRANGER));
+		pthread_barrier_wait(&changed);
 		for (;;)
 			pause();
 	}
@@ -1256,9 +1264,11 @@ TEST_F(listener, sees_no_more_through_a_socket_of_root)
 	EXPECT_SILENCE(theirs);
 	ASSERT_EQ(0, grant_by(self->owner, id, user->pid, MBOX_RIGHT_SEND));
 	EXPECT_TRUE(hears(theirs, MBOX_EVENT_GRANTED, id));
-	kill_puppet(user);
+	/* Once it is reaped nobody can tell any more with which rights it was. */
+	NEED(!kill(user->pid, SIGKILL));
 	wait_for_news(theirs);
 	EXPECT_TRUE(hears(theirs, MBOX_EVENT_REVOKED, id));
+	kill_puppet(user);
 	ASSERT_EQ(0, delete_by(self->owner, id));
 	EXPECT_SILENCE(theirs);
 	drop_watcher(theirs);

@@ -352,6 +352,12 @@ static inline void *before_a_hole(size_t size)
 	return memory + whole - size;
 }
 
+/* The lowest address that can only be the kernel's; in 32 bits, one that no program gets. */
+static inline void *of_the_kernel(void)
+{
+	return (void *)(uintptr_t)(sizeof(void *) == 8 ? 1ULL << 63 : 0UL - PAGE);
+}
+
 /* Nobody can touch it, and it stays so: what is mapped later lies elsewhere. */
 static inline void *unmapped(void)
 {
@@ -616,41 +622,6 @@ static inline int put_file(const char *path, const char *text)
 	error = error_of(write(fd, text, strlen(text)));
 	close(fd);
 	return error;
-}
-
-/*
- * Faults: what can fail in a system call of this thread, for want of memory or
- * since user memory would not be copied, does so: the @nth of all. -1 if the
- * kernel cannot do that.
- */
-static inline int open_faults(void)
-{
-	int fault = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-
-	if (fault < 0 ||
-	    put_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") ||
-	    put_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N"))
-		return -1;
-	return fault;
-}
-
-static inline void set_fault(int fault, int nth)
-{
-	char number[8];
-	int len = snprintf(number, sizeof(number), "%d", nth);
-
-	NEED(pwrite(fault, number, len, 0) == len);
-}
-
-/* Did it come to pass? Otherwise to ask is what fails, or to turn it off. */
-static inline bool fault_is_over(int fault)
-{
-	char number[8] = "";
-	bool over = pread(fault, number, sizeof(number) - 1, 0) > 0 && !atoi(number);
-
-	while (pwrite(fault, "0", 1, 0) != 1)
-		NEED(errno == EFAULT);
-	return over;
 }
 
 /* Root in a new user namespace, which knows no other user. */

@@ -531,6 +531,16 @@ listed()
 	replayed "$tmp/list"
 }
 
+# That it is one may be told late, and then in time.
+until_orphan()
+{
+	for _ in $(seq 1000); do
+		mboxctl ls --orphan --names | grep -qx "$1" && return
+		usleep 10000
+	done
+	die "$1 never became an orphan"
+}
+
 lost_and_found()
 {
 	many_boxes
@@ -553,6 +563,7 @@ lost_and_found()
 	try 0 mboxctl offer "$offered" "$process"
 	try 0 mboxctl grant "$offered" "$process" send
 	new "$name.created"
+	until_orphan "$name.created"
 	kill -CONT "$monitor"
 	until_line "found.*$name.created"
 	until_line "found.*$name.deleted.*gone\|vanished.*$name.deleted"

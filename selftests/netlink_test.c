@@ -3,6 +3,7 @@
  * What can be asked over generic netlink: the same as over the device, by those who may
  * know it, of the network namespace of the socket.
  */
+#include "fault.h"
 #include "module.h"
 #include "netlink.h"
 

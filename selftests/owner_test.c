@@ -4,6 +4,7 @@
  * a claim, and when nobody has it; and that queue, senders and identity stay.
  */
 #include "kselftest_harness.h"
+#include "fault.h"
 #include "puppet.h"
 
 #define SIZE 16

@@ -57,6 +57,12 @@ _Static_assert(PUPPET_THREADS * sizeof(struct puppet) <= PAGE, "one page is mapp
 
 typedef int act_fn(struct puppet *me);
 
+/* In 32 bits there are two, and ours has times of 64 bits. */
+#ifdef SYS_futex_time64
+#undef SYS_futex
+#define SYS_futex SYS_futex_time64
+#endif
+
 static inline void futex_wait(uint32_t *word, uint32_t value)
 {
 	struct timespec second = { .tv_sec = 1 };
@@ -87,15 +93,24 @@ static inline void *obey(void *data)
 	return NULL;
 }
 
-/* Room for the threads of one process, also after an exec. */
+static inline void *map_puppet_at(uintptr_t address, int memory)
+{
+	return mmap((void *)address, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED_NOREPLACE, memory, 0);
+}
+
+/* Room for the threads of one process, where there is nothing after an exec either. */
 static inline struct puppet *new_puppet_memory(int fd)
 {
 	int memory = memfd_create("puppet", 0), i;
+	uintptr_t address = 1 << 28;
 	struct puppet *puppet;
 
 	NEED(memory >= 0 && !ftruncate(memory, PAGE));
-	puppet = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-	NEED(puppet != MAP_FAILED);
+	while ((puppet = map_puppet_at(address, memory)) == MAP_FAILED) {
+		NEED(errno == EEXIST);
+		address += PAGE;
+	}
 	for (i = 0; i < PUPPET_THREADS; i++) {
 		puppet[i].fd = fd;
 		puppet[i].memory = memory;
@@ -203,8 +218,7 @@ static inline int resume_puppet(char **argv)
 	uintptr_t address = strtoull(argv[3], NULL, 16), base = address / PAGE * PAGE;
 	struct puppet *me = (struct puppet *)address;
 
-	NEED(mmap((void *)base, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
-		  atoi(argv[2]), 0) == (void *)base);
+	NEED(map_puppet_at(base, atoi(argv[2])) == (void *)base);
 	tell(&me->tid, syscall(SYS_gettid));
 	futex_tell(&me->answered, told(&me->asked));
 	obey(me);

@@ -385,6 +385,17 @@ TEST_F(faulting_buffer, leaves_the_message_in_its_place)
 	expect_next(_metadata, self->fd, "c");
 }
 
+/* In 32 bits the rest would do. */
+TEST_F(recv, into_a_buffer_beyond_what_a_pointer_can_say_leaves_the_message_in_its_place)
+{
+	char text[SIZE];
+	struct mbox_recv env = { .buf = 1ULL << 63 | (uintptr_t)text, .size = sizeof(text) };
+
+	ASSERT_EQ(0, post(self->fd, 0, "a", 0));
+	EXPECT_EQ(EFAULT, call(self->fd, MBOX_IOC_RECV, &env));
+	expect_next(_metadata, self->fd, "a");
+}
+
 TEST_F(recv, whose_envelope_cannot_be_written_leaves_the_message_in_its_place)
 {
 	struct mbox_recv *env = before_a_hole(PAGE);

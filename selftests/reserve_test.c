@@ -4,6 +4,7 @@
  * it ever uses, and each comes back, whatever became of its message.
  */
 #include "kselftest_harness.h"
+#include "fault.h"
 #include "mbox_selftest.h"
 
 #define SLOTS 3

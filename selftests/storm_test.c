@@ -146,9 +146,9 @@ static bool expected(enum verb verb, int error)
 		return verb == CREATE || verb == RECV || verb == TRANSFER || verb == ACCEPT ||
 		       verb == CLAIM;
 	case EAGAIN:
+	case EKEYREVOKED:
 		return verb == SEND || verb == RECV || verb == WRITE;
 	case ETIMEDOUT:
-	case EKEYREVOKED:
 		return verb == SEND || verb == RECV;
 	case EXFULL:
 		return verb == SEND || verb == WRITE;

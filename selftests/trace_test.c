@@ -177,7 +177,7 @@ static unsigned int network(pid_t pid)
 	struct stat stat;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	NEED(!syscall(SYS_newfstatat, AT_FDCWD, path, &stat, 0));
+	NEED(!fstatat(AT_FDCWD, path, &stat, 0));
 	return stat.st_ino;
 }
 
