@@ -1,0 +1,677 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * parallel.c - many processes at once, of several users, on the same mailboxes, while
+ * others interrupt, stop and kill them, take their memory away and close what they use.
+ * Nobody can tell what comes of each call. But each message has a number: it is received
+ * once at most, as it was sent, in the order in which its sender sent it, and not lost
+ * unless whoever received it was killed; and in the end nothing is left.
+ */
+#include <stdarg.h>
+
+#include "mbox_selftest.h"
+#include "actor.h"
+#include "oracle.h"
+#include "run.h"
+
+#define WORKERS		6
+#define IN_NAMESPACE	5		/* this one is root in a user namespace of its own */
+#define NUMBERS		(1U << 16)	/* messages of a round, at most */
+#define ROUND		(400 * MSEC)
+#define MAGIC		0x6d626f78
+#define FILES		2
+
+/* What a message begins with. */
+struct stamp {
+	uint32_t magic, number, sender, check;
+};
+
+enum fate { UNUSED, BEGUN, SENT, FAILED };
+
+struct entry {
+	uint32_t fate;
+	uint32_t received;
+	uint32_t sender;
+	bool may_vanish;
+	uint64_t box;			/* where it was sent to, 0 if by a descriptor or a process */
+	uint64_t from, seq;		/* where it was received */
+};
+
+/**
+ * struct worker - one process
+ * @desk: its descriptors
+ * @pid: it
+ * @sender: a number that no process before it had
+ * @receiving: how many messages it may be about to receive
+ * @page: what it receives into; threads take that away
+ * @same_page: the same memory elsewhere, always there
+ * @calls: it has made
+ */
+struct worker {
+	struct desk desk;
+	pid_t pid;
+	uint32_t sender;
+	uint32_t receiving;
+	uint8_t *page, *same_page;
+	int page_fd;
+	uint64_t calls;
+};
+
+struct stage {
+	struct world world;		/* which ids and processes there are, no more */
+	struct worker workers[WORKERS];
+	struct entry entries[NUMBERS];
+	uint32_t number;
+	uint32_t senders;
+	uint32_t kills;
+	uint32_t lost;			/* what those who were killed may have had, or did not look at */
+	uint32_t broken;
+	char what[256];
+};
+
+static struct stage *stage;
+
+__attribute__((format(printf, 1, 2)))
+static void broken(const char *format, ...)
+{
+	va_list list;
+
+	if (__atomic_fetch_add(&stage->broken, 1, __ATOMIC_SEQ_CST))
+		return;
+	va_start(list, format);
+	vsnprintf(stage->what, sizeof(stage->what), format, list);
+	va_end(list);
+}
+
+/*
+ * Messages.
+ */
+
+static uint32_t check_of(const struct stamp *stamp)
+{
+	return stamp->magic ^ stamp->number * 2654435761U ^ stamp->sender * 40503U;
+}
+
+/* Give a message that is about to be sent its number; NUMBERS if it has none. */
+static uint32_t put_number(struct worker *worker, uint8_t *bytes, uint64_t len, uint64_t box,
+			   bool may_vanish)
+{
+	struct stamp stamp = { .magic = MAGIC, .sender = worker->sender };
+	struct entry *entry;
+
+	memset(bytes, 0, sizeof(stamp));
+	stamp.number = __atomic_fetch_add(&stage->number, 1, __ATOMIC_SEQ_CST);
+	if (len < sizeof(stamp) || stamp.number >= NUMBERS)
+		return NUMBERS;
+	stamp.check = check_of(&stamp);
+	memcpy(bytes, &stamp, sizeof(stamp));
+	entry = &stage->entries[stamp.number];
+	entry->sender = worker->sender;
+	entry->box = box;
+	entry->may_vanish = may_vanish;
+	tell(&entry->fate, BEGUN);
+	return stamp.number;
+}
+
+static void set_fate(uint32_t number, enum fate fate)
+{
+	if (number < NUMBERS)
+		tell(&stage->entries[number].fate, fate);
+}
+
+/* A message was received; @from and @seq if that was told. */
+static void check_message(const uint8_t *bytes, uint64_t len, uint64_t from, uint64_t seq)
+{
+	struct entry *entry;
+	struct stamp stamp;
+
+	if (len < sizeof(stamp))
+		return;
+	memcpy(&stamp, bytes, sizeof(stamp));
+	if (!stamp.magic && !stamp.number && !stamp.sender && !stamp.check)
+		return;
+	if (stamp.magic != MAGIC || stamp.check != check_of(&stamp) ||
+	    stamp.number >= NUMBERS) {
+		broken("received what nobody sent: %#x %#x %#x %#x", stamp.magic, stamp.number,
+		       stamp.sender, stamp.check);
+		return;
+	}
+	entry = &stage->entries[stamp.number];
+	if (__atomic_fetch_add(&entry->received, 1, __ATOMIC_SEQ_CST))
+		broken("message %u was received twice", stamp.number);
+	if (entry->sender != stamp.sender)
+		broken("message %u is of sender %u, not of %u", stamp.number, stamp.sender,
+		       entry->sender);
+	if (from && entry->box && entry->box != from)
+		broken("message %u was sent to mailbox %llu and received from %llu",
+		       stamp.number, (unsigned long long)entry->box, (unsigned long long)from);
+	entry->from = from;
+	entry->seq = seq;
+}
+
+/*
+ * What a worker does.
+ */
+
+static struct op random_op(const struct program *corpus, uint32_t nr, struct dice *dice)
+{
+	struct program program;
+
+	if (nr && dice_below(dice, 2)) {
+		const struct program *some = &corpus[dice_below(dice, nr)];
+
+		return some->ops[dice_below(dice, some->nr)];
+	}
+	program_generate(&program, dice);
+	return program.ops[program.nr - 1];
+}
+
+static uint64_t soon(struct dice *dice)
+{
+	return now() + dice_below(dice, 20 * MSEC);
+}
+
+static pid_t some_pid(struct dice *dice)
+{
+	return told((uint32_t *)&stage->workers[dice_below(dice, WORKERS)].pid);
+}
+
+/* Ways of sending that the oracle knows nothing of. */
+static void vary_send(struct mbox_send *send, int32_t *files, struct dice *dice)
+{
+	if (send->flags & MBOX_SEND_TIMEOUT)
+		send->deadline = soon(dice);
+	if (send->flags & MBOX_SEND_EXPIRES)
+		send->expires = soon(dice);
+	if (!dice_below(dice, 6)) {
+		send->flags |= MBOX_SEND_PID;
+		send->id = some_pid(dice);
+	}
+	if (!dice_below(dice, 6)) {
+		send->nr_files = 1 + dice_below(dice, FILES);
+		send->files = (uintptr_t)files;
+	}
+}
+
+static void vary_recv(struct mbox_recv *recv, int32_t *files, struct dice *dice)
+{
+	if (recv->flags & MBOX_RECV_TIMEOUT)
+		recv->deadline = soon(dice);
+	if (!dice_below(dice, 6)) {
+		recv->flags = (recv->flags | MBOX_RECV_DIRECT) & ~MBOX_RECV_CHOICE;
+		recv->id = 0;
+	}
+	if (!(recv->flags & MBOX_RECV_PEEK) && !dice_below(dice, 3)) {
+		recv->flags |= MBOX_RECV_FILES;
+		recv->nr_files = dice_below(dice, FILES + 1);
+		recv->files = (uintptr_t)files;
+	}
+}
+
+static void close_files(const int32_t *files, uint32_t nr)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr && i < FILES; i++)
+		if (files[i] >= 0)
+			close(files[i]);
+}
+
+static uint64_t place_of(const struct mbox_send *send)
+{
+	return send->flags & MBOX_SEND_PID ? 0 : send->id;
+}
+
+static void do_send(struct worker *worker, struct action *action, struct dice *dice)
+{
+	bool batch = action->what == SEND_BATCH;
+	uint32_t nr = batch ? action->arg.batch.nr : 1, numbers[ITEMS_MAX], i, done;
+	int32_t files[FILES] = { worker->desk.fds[0], worker->page_fd };
+
+	for (i = 0; i < nr; i++) {
+		struct mbox_send *send = batch ? &action->items[i].send : &action->arg.send;
+
+		vary_send(send, files, dice);
+		numbers[i] = put_number(worker, action->in[i], send->len, place_of(send),
+					send->flags & MBOX_SEND_EXPIRES);
+	}
+	perform(&worker->desk, action);
+	/* Of a structure that cannot be written, nobody knows. */
+	if (action->place != GOOD)
+		return;
+	done = action->error ? 0 : batch ? action->arg.batch.done : 1;
+	for (i = 0; i < nr; i++)
+		set_fate(numbers[i], i < done ? SENT : FAILED);
+}
+
+static void do_write(struct worker *worker, struct action *action)
+{
+	uint32_t number = put_number(worker, action->in[0], action->len, 0, false);
+
+	perform(&worker->desk, action);
+	set_fate(number, action->error ? FAILED : SENT);
+}
+
+static void note_token(const struct worker *worker, const struct mbox_recv *recv)
+{
+	uint32_t at;
+
+	if (!(recv->flags & MBOX_RECV_TOKEN) || !recv->token)
+		return;
+	at = __atomic_fetch_add(&stage->world.nr_requests, 1, __ATOMIC_SEQ_CST) % 16;
+	stage->world.requests[at].token = recv->token;
+	stage->world.requests[at].holder = (worker - stage->workers) % ACTORS;
+	if (stage->world.nr_requests > 16)
+		stage->world.nr_requests = 16;
+}
+
+static void do_recv(struct worker *worker, struct action *action, struct dice *dice)
+{
+	bool batch = action->what == RECV_BATCH;
+	uint32_t nr = batch ? action->arg.batch.nr : 1, i, done;
+	int32_t files[ITEMS_MAX][FILES];
+
+	for (i = 0; i < nr; i++) {
+		struct mbox_recv *recv = batch ? &action->items[i].recv : &action->arg.recv;
+
+		vary_recv(recv, files[i], dice);
+		if (recv->buf == (uintptr_t)action->out[i])
+			recv->buf = (uintptr_t)worker->page + i * OUT_MAX;
+	}
+	tell(&worker->receiving, nr);
+	perform(&worker->desk, action);
+	done = action->error ? 0 : batch ? action->arg.batch.done : 1;
+	for (i = 0; i < done; i++) {
+		struct mbox_recv *recv = batch ? &action->items[i].recv : &action->arg.recv;
+		uint64_t len = recv->len < recv->size ? recv->len : recv->size;
+
+		if (recv->flags & MBOX_RECV_PEEK)
+			continue;
+		if (recv->flags & MBOX_RECV_FILES)
+			close_files(files[i], recv->nr_files);
+		/* So little of it came that nobody can tell which it was. */
+		if (len < recv->len && len < sizeof(struct stamp))
+			__atomic_fetch_add(&stage->lost, 1, __ATOMIC_SEQ_CST);
+		check_message(worker->same_page + i * OUT_MAX, len, recv->from, recv->seq);
+		note_token(worker, recv);
+	}
+	tell(&worker->receiving, 0);
+}
+
+static void do_read(struct worker *worker, struct action *action)
+{
+	tell(&worker->receiving, 1);
+	perform(&worker->desk, action);
+	if (!action->error)
+		check_message(action->out[0], action->value, 0, 0);
+	tell(&worker->receiving, 0);
+}
+
+static void do_create(struct worker *worker, struct action *action, struct dice *dice)
+{
+	uint32_t at;
+
+	if (!dice_below(dice, 8))
+		action->arg.create.flags |= MBOX_CREATE_INBOX;
+	perform(&worker->desk, action);
+	if (action->error || action->arg.create.flags & MBOX_CREATE_INBOX)
+		return;
+	at = __atomic_fetch_add(&stage->world.nr_boxes, 1, __ATOMIC_SEQ_CST);
+	if (at >= BOXES_MAX) {
+		stage->world.nr_boxes = BOXES_MAX;
+		at = dice_below(dice, BOXES_MAX);
+	}
+	stage->world.boxes[at].attr = action->arg.create;
+	/* For all that is known, it has messages. */
+	stage->world.boxes[at].nr = 1;
+	stage->world.boxes[at].id = action->arg.create.id;
+}
+
+/* A child has the descriptors and none of the rights; or it is another program soon. */
+static void do_fork(struct worker *worker, struct dice *dice)
+{
+	bool executes = dice_below(dice, 2);
+	struct mbox_stat stat;
+	pid_t child = fork();
+
+	if (child)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	try_stat(worker->desk.fds[0], 0, 0, &stat);
+	polled(worker->desk.fds[1], POLLIN | POLLOUT);
+	post(worker->desk.fds[0], stage->world.boxes[0].id, "x", 1);
+	if (executes)
+		execl("/bin/true", "true", NULL);
+	_exit(0);
+}
+
+static void do_one(struct worker *worker, const struct op *op, struct dice *dice)
+{
+	unsigned int who = (worker - stage->workers) % ACTORS;
+	struct action *action = &worker->desk.action;
+
+	if (op->what % KINDS == DIE || op->what % KINDS == SIGNAL) {
+		do_fork(worker, dice);
+		return;
+	}
+	if (!action_build(&stage->world, who, op, action))
+		return;
+	worker->calls++;
+	switch (action->what) {
+	case SEND:
+	case SEND_BATCH:
+		do_send(worker, action, dice);
+		break;
+	case RECV:
+	case RECV_BATCH:
+		do_recv(worker, action, dice);
+		break;
+	case READ:
+		do_read(worker, action);
+		break;
+	case WRITE:
+		do_write(worker, action);
+		break;
+	case CREATE:
+		do_create(worker, action, dice);
+		break;
+	case CALL:
+		/* Whether its request was received its caller may not learn. */
+		put_number(worker, action->in[0], action->arg.call.len, action->arg.call.id,
+			   true);
+		perform(&worker->desk, action);
+		break;
+	case DELETE:
+		/* Seldom: else there is nothing left to use. */
+		if (!dice_below(dice, 4))
+			perform(&worker->desk, action);
+		break;
+	default:
+		perform(&worker->desk, action);
+	}
+}
+
+/* A thread that takes away what the other one uses. */
+static void *interfere(void *data)
+{
+	struct worker *worker = data;
+	struct dice dice = { .state = worker->sender };
+
+	for (;;) {
+		int *fd = &worker->desk.fds[dice_below(&dice, FDS)];
+
+		usleep(dice_below(&dice, 3000));
+		switch (dice_below(&dice, 4)) {
+		case 0:
+			NEED(!mprotect(worker->page, PAGE, PROT_NONE));
+			break;
+		case 1:
+			NEED(!munmap(worker->page, PAGE));
+			break;
+		case 2:
+			/* The same number means another file from now on. */
+			dup3(worker->desk.fds[0], *fd, O_CLOEXEC);
+			break;
+		}
+		usleep(dice_below(&dice, 500));
+		NEED(mmap(worker->page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			  worker->page_fd, 0) == worker->page);
+	}
+	return NULL;
+}
+
+static void make_page(struct worker *worker)
+{
+	worker->page_fd = memfd_create("buffer", MFD_CLOEXEC);
+	NEED(worker->page_fd >= 0 && !ftruncate(worker->page_fd, PAGE));
+	worker->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, worker->page_fd, 0);
+	worker->same_page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+				 worker->page_fd, 0);
+	NEED(worker->page != MAP_FAILED && worker->same_page != MAP_FAILED);
+}
+
+static void work(struct worker *worker, const struct program *corpus, uint32_t nr,
+		 struct dice dice)
+{
+	unsigned int at = worker - stage->workers, i;
+	uint32_t uid = actor_uids[at % ACTORS];
+	pthread_t thread;
+
+	take_signals(at % 2 ? SA_RESTART : 0);
+	signal(SIGCHLD, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	NEED(!setgroups(0, NULL));
+	if (uid)
+		become(uid, uid);
+	if (at == IN_NAMESPACE)
+		become_root_of_a_user_namespace();
+	make_page(worker);
+	for (i = 0; i < FDS; i++)
+		worker->desk.fds[i] = device(i == 2 ? O_RDONLY : i == 3 ? O_WRONLY | O_NONBLOCK :
+						      O_RDWR);
+	NEED(!pthread_create(&thread, NULL, interfere, worker));
+	for (;;) {
+		struct op op = random_op(corpus, nr, &dice);
+
+		do_one(worker, &op, &dice);
+	}
+}
+
+/*
+ * What happens to them.
+ */
+
+static void start(unsigned int at, const struct program *corpus, uint32_t nr, struct dice *dice)
+{
+	struct worker *worker = &stage->workers[at];
+	struct dice own = { .state = dice_throw(dice) };
+	pid_t child;
+
+	/* From its first moment on. */
+	take_signals(0);
+	worker->sender = ++stage->senders;
+	worker->receiving = 0;
+	child = spawn();
+	if (!child)
+		work(worker, corpus, nr, own);
+	tell((uint32_t *)&worker->pid, child);
+	if (at < ACTORS)
+		stage->world.actors[at].self.pid = child;
+}
+
+/* It ends when it is told to, wherever it is. */
+static void stop(unsigned int at)
+{
+	struct worker *worker = &stage->workers[at];
+	unsigned int tries;
+	int status;
+
+	NEED(!kill(worker->pid, SIGKILL));
+	for (tries = 0; waitpid(worker->pid, &status, WNOHANG) != worker->pid; tries++) {
+		if (tries == 30000) {
+			broken("a process that was killed does not end");
+			NEED(!"all processes ended");
+		}
+		usleep(1000);
+	}
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		broken("a process ended by itself, with status %#x", status);
+	__atomic_fetch_add(&stage->lost, told(&worker->receiving), __ATOMIC_SEQ_CST);
+	stage->kills++;
+}
+
+static void disturb(const struct program *corpus, uint32_t nr, struct dice *dice)
+{
+	unsigned int at = dice_below(dice, WORKERS);
+	pid_t pid = stage->workers[at].pid;
+
+	switch (dice_below(dice, 10)) {
+	case 0:
+		stop(at);
+		start(at, corpus, nr, dice);
+		break;
+	case 1:
+		NEED(!kill(pid, SIGSTOP));
+		usleep(dice_below(dice, 2000));
+		NEED(!kill(pid, SIGCONT));
+		break;
+	default:
+		NEED(!kill(pid, SIGUSR1));
+	}
+}
+
+/*
+ * What is left.
+ */
+
+/* Messages that are still there are not lost. */
+static void drain(int fd, uint64_t id)
+{
+	static uint8_t bytes[OUT_MAX];
+	struct mbox_recv env;
+	int error;
+
+	for (;;) {
+		error = receive_into(fd, id, bytes, sizeof(bytes), MBOX_RECV_NONBLOCK, 0, &env);
+		if (error)
+			break;
+		check_message(bytes, env.len, env.from, env.seq);
+	}
+}
+
+static bool is_there(int fd, uint64_t id, struct mbox_stat *stat)
+{
+	return id && !try_stat(fd, id, 0, stat);
+}
+
+static void check_rest(int fd)
+{
+	uint32_t i, missing = 0, nr = stage->number < NUMBERS ? stage->number : NUMBERS;
+	struct mbox_stat stat;
+
+	for (i = 0; i < BOXES_MAX; i++)
+		if (is_there(fd, stage->world.boxes[i].id, &stat) &&
+		    !(stat.kind & MBOX_CREATE_PROCESS))
+			drain(fd, stat.id);
+	for (i = 0; i < nr; i++) {
+		struct entry *entry = &stage->entries[i];
+
+		if (entry->fate == FAILED && entry->received)
+			broken("message %u was received, and its sender told an error", i);
+		if (entry->fate == SENT && !entry->received && !entry->may_vanish &&
+		    is_there(fd, entry->box, &stat) && !(stat.kind & MBOX_CREATE_PROCESS))
+			missing++;
+	}
+	if (missing > stage->lost)
+		broken("%u messages are lost, and processes that were killed can have had %u",
+		       missing, stage->lost);
+}
+
+/* What one process sends to one mailbox is accepted in the order of its sending. */
+static void check_order(void)
+{
+	uint32_t i, j, nr = stage->number < NUMBERS ? stage->number : NUMBERS;
+
+	for (i = 0; i < nr; i++) {
+		struct entry *entry = &stage->entries[i], *next;
+
+		if (!entry->received || !entry->seq)
+			continue;
+		for (j = i + 1; j < nr && j < i + 300; j++) {
+			next = &stage->entries[j];
+			if (!next->received || !next->seq || next->sender != entry->sender ||
+			    next->from != entry->from)
+				continue;
+			if (next->seq <= entry->seq)
+				broken("messages %u and %u of one sender have numbers %llu and %llu",
+				       i, j, (unsigned long long)entry->seq,
+				       (unsigned long long)next->seq);
+			break;
+		}
+	}
+}
+
+static void check_usage(int fd, const struct mbox_usage *at_first)
+{
+	struct mbox_usage usage;
+	unsigned int tries;
+
+	for (tries = 0; tries < 20000; tries++) {
+		usage = usage_of(fd, 0);
+		if (usage.ns_bytes == at_first->ns_bytes && !usage.ns_msgs && !usage.ns_files &&
+		    !usage.ns_mailboxes && !usage.user_bytes)
+			return;
+		usleep(1000);
+	}
+	broken("in the end %llu bytes, %u messages, %u files are still charged",
+	       (unsigned long long)(usage.ns_bytes - at_first->ns_bytes), usage.ns_msgs,
+	       usage.ns_files);
+}
+
+static void make_boxes(struct dice *dice)
+{
+	struct worker *maker = &stage->workers[0];
+	struct action *action = &maker->desk.action;
+
+	maker->desk.fds[0] = device(O_RDWR);
+	while (stage->world.nr_boxes < BOXES_MAX / 2) {
+		struct op op;
+		size_t i;
+
+		for (i = 0; i < sizeof(op); i++)
+			((uint8_t *)&op)[i] = dice_throw(dice);
+		op.what = CREATE;
+		op.fd = op.wild = 0;
+		NEED(action_build(&stage->world, 0, &op, action));
+		action->arg.create.flags &= ~(MBOX_CREATE_BIND | MBOX_CREATE_PROCESS);
+		action->arg.create.mode = 0666;
+		do_create(maker, action, dice);
+	}
+	close(maker->desk.fds[0]);
+}
+
+static bool run_round(int fd, const struct program *corpus, uint32_t nr, struct dice *dice,
+		      struct tally *tally)
+{
+	struct mbox_usage at_first = usage_of(fd, 0);
+	uint64_t end = now() + ROUND;
+	unsigned int i;
+
+	memset(stage, 0, sizeof(*stage));
+	stage->world.limits = info(fd);
+	make_boxes(dice);
+	for (i = 0; i < WORKERS; i++)
+		start(i, corpus, nr, dice);
+	while (now() < end && !told(&stage->broken)) {
+		usleep(dice_below(dice, 4000));
+		disturb(corpus, nr, dice);
+	}
+	for (i = 0; i < WORKERS; i++)
+		stop(i);
+	check_rest(fd);
+	check_order();
+	sweep();
+	check_usage(fd, &at_first);
+	for (i = 0; i < WORKERS; i++)
+		tally->ops += stage->workers[i].calls;
+	tally->programs++;
+	tally->waited += stage->kills;
+	tally->predicted += stage->number;
+	return !stage->broken;
+}
+
+/* Rounds of that, until then. */
+bool parallel_run(const struct program *corpus, uint32_t nr, struct dice *dice, uint64_t until,
+		  struct tally *tally)
+{
+	int fd = device(O_RDWR);
+	bool good = true;
+
+	stage = shared(sizeof(*stage));
+	while (good && now() < until)
+		good = run_round(fd, corpus, nr, dice, tally);
+	if (!good)
+		printf("# %s\n", stage->what);
+	munmap(stage, sizeof(*stage));
+	close(fd);
+	return good;
+}

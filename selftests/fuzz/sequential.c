@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * sequential.c - one operation after the other, by several processes, each compared with
+ * what the oracle says: the errno, every byte that is written and none else, who of those
+ * that wait goes on, and the state of each mailbox.
+ */
+#include "mbox_selftest.h"
+#include "actor.h"
+#include "kcov.h"
+#include "oracle.h"
+#include "run.h"
+
+static struct desk *desks;
+static struct world world;
+static int fd;
+static struct mbox_usage at_first;
+static bool verbose;
+
+/* Small limits, so that they are met. */
+static const struct {
+	const char *name;
+	long long value;
+} limits[] = {
+	{ "max_msgs", 6 }, { "max_size", 256 }, { "max_bytes", 700 }, { "max_grants", 2 },
+};
+
+void sequential_open(void)
+{
+	unsigned int i;
+
+	action_make_pages();
+	umask(0);
+	sweep();
+	reset_tunables();
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		NEED(!set_tunable(limits[i].name, limits[i].value));
+	fd = device(O_RDWR);
+	at_first = usage_of(fd, 0);
+	desks = actors_new();
+	for (i = 0; i < ACTORS; i++)
+		actor_start(&desks[i], i);
+}
+
+void sequential_close(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ACTORS; i++)
+		actor_end(&desks[i]);
+	sweep();
+	reset_tunables();
+	close(fd);
+}
+
+static void meet(unsigned int who)
+{
+	struct actor *actor = &world.actors[who];
+
+	memset(actor, 0, sizeof(*actor));
+	actor->self.pid = desks[who].pid;
+	actor->self.uid = actor_uids[who];
+	actor->self.id = desks[who].participant;
+	actor->clock = desks[who].clock;
+}
+
+static void begin_world(void)
+{
+	struct mbox_usage usage = usage_of(fd, 0);
+	unsigned int i;
+
+	world.nr_boxes = world.nr_requests = world.nr_leaving = world.number = 0;
+	world.last_id = 0;
+	world.unsure = false;
+	world.limits = info(fd);
+	world.limits.flags = 0;
+	world.default_share = usage.default_share;
+	world.limit_grants = usage.limit_grants;
+	for (i = 0; i < ACTORS; i++)
+		meet(i);
+}
+
+static bool complain(unsigned int who, const char *text)
+{
+	if (verbose)
+		printf("\n#     process %u: %s", who, text);
+	return false;
+}
+
+static const char *name_of(int error)
+{
+	return error ? strerrorname_np(error) : "success";
+}
+
+static bool same(unsigned int who, const char *what, const void *expected, const void *actual,
+		 size_t size)
+{
+	const uint8_t *a = expected, *b = actual;
+	size_t at = 0;
+
+	while (at < size && a[at] == b[at])
+		at++;
+	if (at == size)
+		return true;
+	at &= ~3;
+	if (verbose)
+		printf("\n#     process %u: %s: word at %zu: expected %#x, got %#x", who, what, at,
+		       *(const uint32_t *)(a + at), *(const uint32_t *)(b + at));
+	return false;
+}
+
+/* What came of an action, and what was expected. */
+static bool compare(unsigned int who)
+{
+	struct action *expect = &world.actors[who].expect;
+	const struct action *actual = &desks[who].action;
+
+	if (actual->error && actual->error == world.actors[who].or_else)
+		expect->error = actual->error;
+	if (expect->error != actual->error) {
+		if (verbose)
+			printf("\n#     process %u: expected %s, got %s", who,
+			       name_of(expect->error), name_of(actual->error));
+		return false;
+	}
+	oracle_learn(&world, who, actual);
+	if (expect->value != actual->value) {
+		if (verbose)
+			printf("\n#     process %u: expected %ld to be returned, got %ld", who,
+			       expect->value, actual->value);
+		return false;
+	}
+	return same(who, "structure", &expect->arg, &actual->arg, sizeof(expect->arg)) &&
+	       same(who, "items", expect->items, actual->items, sizeof(expect->items)) &&
+	       same(who, "ids", expect->ids, actual->ids, sizeof(expect->ids)) &&
+	       same(who, "grants", expect->granted, actual->granted, sizeof(expect->granted)) &&
+	       same(who, "sent", expect->in, actual->in, sizeof(expect->in)) &&
+	       same(who, "received", expect->out, actual->out, sizeof(expect->out));
+}
+
+static bool same_box(unsigned int box, struct mbox_stat *actual)
+{
+	struct mbox_stat expect = oracle_stat(&world, box);
+
+	/* Of the user who asks here: see predict_stat() for the others. */
+	expect.user_bytes = actual->user_bytes;
+	expect.user_msgs = actual->user_msgs;
+	return !memcmp(&expect, actual, sizeof(expect));
+}
+
+/*
+ * Each mailbox is as it should be, or comes to be: those who wait need their time to get
+ * there, and the ends of processes to be noticed.
+ */
+static bool compare_boxes(void)
+{
+	struct mbox_stat expect, actual;
+	unsigned int i, tries = 0;
+
+	for (i = 0; i < world.nr_boxes; i++) {
+		int error = try_stat(fd, world.boxes[i].id, 0, &actual);
+
+		if (world.boxes[i].gone ? error == EIDRM : !error && same_box(i, &actual))
+			continue;
+		if (tries++ < 20000) {
+			if (tries > 20)
+				usleep(1000);
+			i--;
+			continue;
+		}
+		if (verbose)
+			printf("\n#     mailbox %llu: %s", (unsigned long long)world.boxes[i].id,
+			       error ? name_of(error) : "");
+		expect = oracle_stat(&world, i);
+		expect.user_bytes = actual.user_bytes;
+		expect.user_msgs = actual.user_msgs;
+		if (!error)
+			same(0, "state of the mailbox", &expect, &actual, sizeof(expect));
+		return false;
+	}
+	return true;
+}
+
+/* Whoever was to go on does. */
+static bool compare_done(uint32_t *new_steps, struct tally *tally)
+{
+	unsigned int who;
+
+	for (who = 0; who < ACTORS; who++) {
+		if (!world.actors[who].done)
+			continue;
+		world.actors[who].done = false;
+		if (!actor_wait(&desks[who]))
+			return complain(who, "still waits, and should not");
+		*new_steps += kcov_collect(who);
+		tally->waited++;
+		if (verbose)
+			printf("\n#     process %u goes on: %s", who,
+			       name_of(desks[who].action.error));
+		if (!compare(who))
+			return false;
+	}
+	return true;
+}
+
+/* And whoever waits waits. */
+static bool compare_waiting(void)
+{
+	unsigned int who;
+
+	for (who = 0; who < ACTORS; who++)
+		if (world.actors[who].waits != NOTHING && actor_done(&desks[who])) {
+			complain(who, "should wait, and does not: ");
+			if (verbose)
+				printf("%s", name_of(desks[who].action.error));
+			return false;
+		}
+	return true;
+}
+
+static void die(unsigned int who)
+{
+	actor_end(&desks[who]);
+	oracle_die(&world, who);
+	actor_start(&desks[who], who);
+	meet(who);
+}
+
+/* Somebody who can reply, most often, if that is what is to be done. */
+static unsigned int find_holder(const struct op *op)
+{
+	unsigned int i;
+
+	for (i = 0; op->who < 224 && i < world.nr_requests; i++)
+		if (world.requests[i].holder != NOBODY)
+			return world.requests[i].holder;
+	return op->who % ACTORS;
+}
+
+/* And somebody whom a mailbox is offered to. */
+static unsigned int find_heir(const struct op *op)
+{
+	unsigned int i;
+
+	for (i = 0; op->who < 224 && i < world.nr_boxes; i++)
+		if (!world.boxes[i].gone && world.boxes[i].offered != NOBODY)
+			return world.boxes[i].offered;
+	return op->who % ACTORS;
+}
+
+/* The one that is meant, or if that is busy another one. */
+static unsigned int choose_actor(const struct op *op)
+{
+	enum what what = op->what % KINDS;
+	unsigned int i, who = op->who % ACTORS;
+
+	if (what == REPLY || what == TOKEN)
+		who = find_holder(op);
+	if (what == ACCEPT)
+		who = find_heir(op);
+	for (i = 0; i < ACTORS && world.actors[who].waits != NOTHING; i++)
+		who = (who + 1) % ACTORS;
+	return who;
+}
+
+static bool run_action(unsigned int who, const struct op *op, uint32_t *new_steps,
+		       struct tally *tally)
+{
+	struct action *action = &desks[who].action, *expect = &world.actors[who].expect;
+
+	if (!action_build(&world, who, op, action)) {
+		tally->passed_over++;
+		return true;
+	}
+	*expect = *action;
+	oracle_predict(&world, who);
+	if (world.unsure)
+		return true;
+	if (verbose) {
+		action_describe(action, who);
+		printf(": %s", world.actors[who].waits != NOTHING ? "waits" : name_of(expect->error));
+		fflush(stdout);
+	}
+	actor_give(&desks[who]);
+	tally->predicted++;
+	tally->kinds[action->what]++;
+	if (world.actors[who].waits != NOTHING)
+		return true;
+	tally->errors[action->what] += expect->error != 0;
+	if (!actor_wait(&desks[who]))
+		return complain(who, "does not come back");
+	*new_steps += kcov_collect(who);
+	return world.actors[who].done || compare(who);
+}
+
+static bool run_op(const struct op *op, uint32_t *new_steps, struct tally *tally)
+{
+	unsigned int who = choose_actor(op);
+	enum what what = op->what % KINDS;
+	bool good = true;
+
+	tally->ops++;
+	if (what == DIE || what == SIGNAL) {
+		who = op->who % ACTORS;
+		if (verbose)
+			printf("process %u: %s", who, what_name(what));
+		tally->predicted++;
+		tally->kinds[what]++;
+		if (what == DIE) {
+			die(who);
+		} else if (world.actors[who].waits != NOTHING) {
+			oracle_signal(&world, who);
+			NEED(!kill(desks[who].pid, SIGUSR1));
+		}
+	} else {
+		good = run_action(who, op, new_steps, tally);
+	}
+	if (world.unsure)
+		return true;
+	good = good && compare_done(new_steps, tally) && compare_boxes() && compare_waiting();
+	if (verbose)
+		printf("\n");
+	return good;
+}
+
+static bool holds_token(unsigned int who)
+{
+	unsigned int i;
+
+	for (i = 0; i < world.nr_requests; i++)
+		if (world.requests[i].holder == (int)who)
+			return true;
+	return false;
+}
+
+/* Everybody who waits ends, every mailbox goes, and then nobody pays for anything. */
+static bool end_world(bool good)
+{
+	struct mbox_usage usage;
+	unsigned int i, tries;
+
+	for (i = 0; i < ACTORS; i++) {
+		if (!good || world.unsure || world.actors[i].waits != NOTHING || holds_token(i)) {
+			actor_end(&desks[i]);
+			actor_start(&desks[i], i);
+		} else {
+			actor_reset(&desks[i]);
+		}
+	}
+	sweep();
+	for (tries = 0; tries < 20000; tries++) {
+		usage = usage_of(fd, 0);
+		if (usage.ns_bytes == at_first.ns_bytes && !usage.ns_msgs && !usage.user_bytes)
+			return good;
+		if (tries > 20)
+			usleep(1000);
+	}
+	if (verbose)
+		printf("#     in the end %llu bytes, %u messages are still charged\n",
+		       usage.ns_bytes - at_first.ns_bytes, usage.ns_msgs);
+	at_first = usage;
+	return false;
+}
+
+/* @new_steps: how many steps of the code it made that no program before did. */
+bool sequential_run(const struct program *program, bool verbosely, struct tally *tally,
+		    uint32_t *new_steps)
+{
+	bool good = true;
+	uint32_t i;
+
+	verbose = verbosely;
+	*new_steps = 0;
+	begin_world();
+	for (i = 0; i < program->nr && good && !world.unsure; i++) {
+		if (verbose)
+			printf("# %3u ", i);
+		good = run_op(&program->ops[i], new_steps, tally);
+	}
+	if (world.unsure) {
+		tally->ops += program->nr - i;
+		if (verbose)
+			printf("not predicted: %s\n", world.why);
+	}
+	tally->programs++;
+	return end_world(good);
+}
