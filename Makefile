@@ -4,11 +4,13 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.12
-KERNELS ?= 6.1 6.12
+BITS ?= 64
+KERNELS ?= 6.1 6.12 6.12-rt 6.12-32
+DEBUG_KERNELS ?= kasan kcsan
 PREFIX ?= /usr/local
 O ?= build
 override O := $(abspath $(O))
-export O KERNEL V
+export O KERNEL BITS V
 
 release := $(shell cut -d '"' -f 2 -s $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 module := $(O)/kmod/$(release)
@@ -17,11 +19,8 @@ ifeq ($(V),)
 MAKEFLAGS += -s --no-print-directory
 endif
 
-# Without a guest.
-lint:
-	@tools/check/lint
-
-.PHONY: all module lib tools install run check lint cost vm-test vm-shell clean help
+.PHONY: all module lib tools install run check check-debug lint model fuzz cost coverage \
+	vm-test vm-shell clean help
 
 all: module lib tools
 
@@ -56,8 +55,28 @@ run:
 check:
 	@$(vm)/check $(KERNELS)
 
+check-debug:
+	@$(vm)/check $(DEBUG_KERNELS)
+
+# Without a guest.
+lint:
+	@tools/check/lint
+
+# Likewise.
+model:
+	@selftests/model/run
+
+fuzz: override KERNEL := $(if $(filter file,$(origin KERNEL)),kasan,$(KERNEL))
+fuzz:
+	@TIME=$(TIME) SEED=$(SEED) PROGRAM=$(PROGRAM) $(vm)/vm fuzz
+
 cost:
 	@$(vm)/vm cost $(T)
+
+# Only that kernel can count.
+coverage: KERNEL := kasan
+coverage:
+	@status=0; $(vm)/vm coverage $(T) || status=1; $(vm)/coverage && exit $$status
 
 vm-test:
 	@$(vm)/vm test $(T)
@@ -74,13 +93,24 @@ help:
 	@echo 'make install   installs them, and the man pages (PREFIX=, DESTDIR=)'
 	@echo 'make run       streams a file (FILE=) through a mailbox in a virtual machine'
 	@echo 'make check     runs all tests in virtual machines (KERNELS="$(KERNELS)")'
+	@echo 'make check-debug'
+	@echo '               runs them on kernels that are built for finding errors'
+	@echo '               (DEBUG_KERNELS="$(DEBUG_KERNELS)")'
+	@echo 'make lint      checks the code without running it'
+	@echo 'make model     lets spin try all orders of steps of a model of the hand-off'
+	@echo 'make fuzz      fuzzes for a minute (TIME=60, SEED=), on the kernel kasan unless KERNEL'
+	@echo '               says another; PROGRAM= repeats a program that failed'
 	@echo 'make cost      counts the instructions of send and receive, or of large'
 	@echo '               messages (T=large; KERNEL=$(KERNEL))'
-	@echo 'make vm-test   runs some: T="PROGRAM[:TEST]..." (KERNEL=$(KERNEL))'
+	@echo 'make coverage  runs the tests (T=) and tells which lines of the module none has'
+	@echo '               reached; counts add up until a file is compiled anew'
+	@echo 'make vm-test   runs some: T="PROGRAM[:TEST]..." (KERNEL=$(KERNEL); BITS=$(BITS), or 32,'
+	@echo '               of the programs)'
 	@echo 'make vm-shell  starts a shell in a virtual machine (KERNEL=$(KERNEL))'
 	@echo 'make clean     deletes $(O)'
 	@echo
-	@echo 'V=1 shows commands and the name of each test. A kernel is 6.1, 6.12 or a'
-	@echo 'directory with the image vmlinuz and the tree for building modules build/.'
+	@echo 'V=1 shows commands and the name of each test. A kernel is 6.1, 6.12, 6.12-rt (with'
+	@echo 'PREEMPT_RT) or a directory with the image vmlinuz and the tree for building modules'
+	@echo 'build/.'
 	@echo 'On Debian 12, run, check, vm-test and vm-shell install what they need; elsewhere'
 	@echo 'they say what is missing.'
