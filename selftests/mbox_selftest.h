@@ -684,10 +684,8 @@ static inline void reset_tunables(void)
 		NEED(!set_tunable(tunables[i].name, tunables[i].value));
 }
 
-/* Delete every mailbox of this network namespace. */
-static inline void sweep(void)
+static inline bool is_swept(int fd)
 {
-	int fd = device(O_RDWR);
 	struct mbox_stat stat;
 	uint64_t next = 1;
 
@@ -698,8 +696,18 @@ static inline void sweep(void)
 		NEED(!error || error == EIDRM);
 		next = stat.id + 1;
 	}
-	/* Those of processes that have just ended cannot be seen any more, but counted. */
-	WAIT_UNTIL(info(fd).mailboxes == 0);
+	return !info(fd).mailboxes;
+}
+
+/*
+ * Delete every mailbox of this network namespace. Those of processes that have just ended
+ * cannot be seen any more, but counted; and who is about to be killed may make others.
+ */
+static inline void sweep(void)
+{
+	int fd = device(O_RDWR);
+
+	WAIT_UNTIL(is_swept(fd));
 	close(fd);
 }
 
