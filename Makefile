@@ -66,15 +66,16 @@ lint:
 model:
 	@selftests/model/run
 
-fuzz: override KERNEL := $(if $(filter file,$(origin KERNEL)),kasan,$(KERNEL))
+# Unless the command line says another.
+fuzz coverage: KERNEL := kasan
+
+# It takes TIME, SEED and PROGRAM, too.
 fuzz:
-	@TIME=$(TIME) SEED=$(SEED) PROGRAM=$(PROGRAM) $(vm)/vm fuzz
+	@$(vm)/vm fuzz
 
 cost:
 	@$(vm)/vm cost $(T)
 
-# Only that kernel can count.
-coverage: KERNEL := kasan
 coverage:
 	@status=0; $(vm)/vm coverage $(T) || status=1; $(vm)/coverage && exit $$status
 

@@ -9,6 +9,7 @@
 #include <linux/sched/signal.h>
 
 #include "mbox.h"
+#include "process.h"
 
 /**
  * struct mbox_viewer - whoever is shown something

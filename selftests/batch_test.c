@@ -131,16 +131,6 @@ static void fill(struct desk *desk, enum kind kind, uint32_t nr, uint64_t flags)
 		fill_recvs(desk, nr, flags);
 }
 
-static bool is_poison(const void *memory, size_t size)
-{
-	const unsigned char *bytes = memory;
-
-	while (size--)
-		if (*bytes++ != POISON)
-			return false;
-	return true;
-}
-
 /* What carried out a batch was told of it. */
 static struct mbox_batch result_of(struct puppet *puppet)
 {

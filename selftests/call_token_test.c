@@ -5,6 +5,7 @@
  */
 #include "kselftest_harness.h"
 #include "call_stage.h"
+#include "module.h"
 
 /*
  * Tokens: whose they are, and what becomes of them.
@@ -700,51 +701,16 @@ TEST_F(right, of_the_next_owner_has_nothing_to_do_with_what_was_handed_on)
 /*
  * The module, which calls keep no longer than mailboxes and descriptors do.
  */
-#define MODULE	"/mbox.ko"
-
 FIXTURE(module) {
-	bool missing;
 	uint32_t *step;		/* shared */
 	uint64_t *token;
 	int *error;
 };
 
-static int unload(void)
-{
-	return error_of(syscall(SYS_delete_module, "mbox", O_NONBLOCK));
-}
-
-/* How many use the module, as lsmod shows it; -1 if it is not there. */
-static int users_of_module(void)
-{
-	FILE *modules = fopen("/proc/modules", "re");
-	char name[64];
-	int count, result = -1;
-
-	NEED(modules);
-	while (fscanf(modules, "%63s %*d %d%*[^\n]", name, &count) == 2)
-		if (!strcmp(name, "mbox"))
-			result = count;
-	fclose(modules);
-	return result;
-}
-
-static int load(void)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), error;
-
-	NEED(fd >= 0);
-	error = error_of(syscall(SYS_finit_module, fd, "", 0));
-	close(fd);
-	return error;
-}
-
 FIXTURE_SETUP(module)
 {
 	begin_accounts();
-	self->missing = access(MODULE, R_OK);
-	/* Namespaces of earlier tests may still be ending. */
-	WAIT_UNTIL(users_of_module() == 0);
+	await_module();
 	self->step = shared(PAGE);
 	self->token = (uint64_t *)(self->step + 2);
 	self->error = (int *)(self->step + 6);
@@ -752,9 +718,7 @@ FIXTURE_SETUP(module)
 
 FIXTURE_TEARDOWN(module)
 {
-	if (access(MBOX_DEVICE, F_OK))
-		NEED(!load());
-	sweep();
+	restore_module();
 }
 
 static pid_t spawn_calling(uint64_t id, int *error)
@@ -774,8 +738,7 @@ TEST_F(module, stays_while_a_call_is_out_and_goes_though_its_token_is_still_ther
 	uint64_t id;
 	int fd;
 
-	if (self->missing)
-		SKIP(return, "no " MODULE " to load again");
+	SKIP_IF_MISSING();
 	fd = device(O_RDWR);
 	id = create(fd, attributes(1, SIZE));
 	server = spawn();
@@ -807,8 +770,7 @@ TEST_F(module, goes_when_the_caller_was_told_of_the_end_of_the_mailbox)
 	uint64_t id;
 	int fd;
 
-	if (self->missing)
-		SKIP(return, "no " MODULE " to load again");
+	SKIP_IF_MISSING();
 	fd = device(O_RDWR);
 	id = create(fd, attributes(1, SIZE));
 	caller = spawn_calling(id, self->error);

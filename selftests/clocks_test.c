@@ -761,16 +761,6 @@ FIXTURE_TEARDOWN(bytes)
 #define ENCODE(n, from, buf, size)	RESULT_OF(variant->encode(self->stamp, n, from, buf, size))
 #define DECODE(n, buf, len)	RESULT_OF(variant->decode(self->out, n, &self->from, buf, len))
 
-static bool is_poison(const void *memory, size_t size)
-{
-	const unsigned char *byte = memory;
-
-	while (size--)
-		if (*byte++ != POISON)
-			return false;
-	return true;
-}
-
 TEST_F(bytes, bring_over_a_stamp_and_its_sender)
 {
 	ASSERT_EQ(self->size, ENCODE(3, 2, self->buf, self->size));

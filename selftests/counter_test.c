@@ -1419,16 +1419,6 @@ static unsigned long sized(unsigned long command, size_t size)
 	return _IOC(_IOC_DIR(command), _IOC_TYPE(command), _IOC_NR(command), size);
 }
 
-static bool is_poison(const void *memory, size_t size)
-{
-	const unsigned char *byte = memory;
-
-	while (size--)
-		if (*byte++ != POISON)
-			return false;
-	return true;
-}
-
 TEST_F(older, programs_get_what_they_know)
 {
 	size_t known = offsetof(struct mbox_stat, refused);

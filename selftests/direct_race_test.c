@@ -6,9 +6,9 @@
  */
 #include "kselftest_harness.h"
 #include "direct.h"
+#include "module.h"
 
 #define SIZE	16
-#define MODULE	"/mbox.ko"
 
 /* Rounds are many, but a slow machine makes fewer of them. */
 #define ENOUGH	(6000 * MSEC)
@@ -929,52 +929,17 @@ TEST_F(crowd, loses_and_doubles_nothing_in_a_storm)
  * The module goes while processes live that had inboxes and links, and have none.
  */
 FIXTURE(module) {
-	bool missing;
 };
-
-/* How many use the module, as lsmod shows it; -1 if it is not there. */
-static int users_of_the_module(void)
-{
-	FILE *modules = fopen("/proc/modules", "re");
-	char name[64];
-	int count, result = -1;
-
-	NEED(modules);
-	while (fscanf(modules, "%63s %*d %d%*[^\n]", name, &count) == 2)
-		if (!strcmp(name, "mbox"))
-			result = count;
-	fclose(modules);
-	return result;
-}
-
-static int load(void)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), error;
-
-	NEED(fd >= 0);
-	error = error_of(syscall(SYS_finit_module, fd, "", 0));
-	close(fd);
-	return error;
-}
-
-static int unload(void)
-{
-	return error_of(syscall(SYS_delete_module, "mbox", O_NONBLOCK));
-}
 
 FIXTURE_SETUP(module)
 {
 	begin();
-	self->missing = access(MODULE, R_OK);
-	/* Namespaces of earlier tests may still be ending. */
-	WAIT_UNTIL(users_of_the_module() == 0);
+	await_module();
 }
 
 FIXTURE_TEARDOWN(module)
 {
-	if (users_of_the_module() < 0)
-		NEED(!load());
-	sweep();
+	restore_module();
 }
 
 struct talk {
@@ -1026,8 +991,7 @@ TEST_F(module, goes_while_those_live_who_had_links)
 	uint32_t round;
 	int i, fd;
 
-	if (self->missing)
-		SKIP(return, "no " MODULE " to load again");
+	SKIP_IF_MISSING();
 	for (i = 0; i < 2; i++) {
 		pid_t pid = spawn();
 
@@ -1043,7 +1007,7 @@ TEST_F(module, goes_while_those_live_who_had_links)
 		close(fd);
 		EXPECT_EQ(EWOULDBLOCK, unload());
 		let_clear(talking, round);
-		WAIT_UNTIL(users_of_the_module() == 0);
+		WAIT_UNTIL(users_of_module() == 0);
 		ASSERT_EQ(0, unload());
 		ASSERT_EQ(0, load());
 	}
@@ -1059,8 +1023,7 @@ TEST_F(module, stays_while_one_lives_who_has_an_inbox)
 	struct talk *talking = shared(sizeof(*talking));
 	int i;
 
-	if (self->missing)
-		SKIP(return, "no " MODULE " to load again");
+	SKIP_IF_MISSING();
 	for (i = 0; i < 2; i++) {
 		pid_t pid = spawn();
 
@@ -1072,10 +1035,10 @@ TEST_F(module, stays_while_one_lives_who_has_an_inbox)
 	end(talking->pids[0]);
 	EXPECT_EQ(EWOULDBLOCK, unload());
 	end(talking->pids[1]);
-	WAIT_UNTIL(users_of_the_module() == 0);
+	WAIT_UNTIL(users_of_module() == 0);
 	EXPECT_EQ(0, unload());
 	ASSERT_EQ(0, load());
-	EXPECT_EQ(0, users_of_the_module());
+	EXPECT_EQ(0, users_of_module());
 }
 
 TEST_HARNESS_MAIN

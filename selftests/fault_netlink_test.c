@@ -339,21 +339,17 @@ OPERATION(of_a_new_network_namespace, .act = act_leave, .check = can_leave, .by_
  */
 
 FIXTURE(module) {
-	bool missing;
 };
 
 FIXTURE_SETUP(module)
 {
 	begin();
-	self->missing = access(MODULE, R_OK);
-	WAIT_UNTIL(users_of_module() == 0);
+	await_module();
 }
 
 FIXTURE_TEARDOWN(module)
 {
-	if (users_of_module() < 0)
-		NEED(!load());
-	sweep();
+	restore_module();
 }
 
 TEST_F_TIMEOUT(module, comes_whole_or_not_at_all, 300)
@@ -365,8 +361,7 @@ TEST_F_TIMEOUT(module, comes_whole_or_not_at_all, 300)
 	bool over = true;
 	int fd;
 
-	if (self->missing)
-		SKIP(return, "no " MODULE " to load again");
+	SKIP_IF_MISSING();
 	ASSERT_TRUE(fault >= 0 && choose_faults(SLABS | PAGES, code));
 	ASSERT_EQ(0, unload());
 	for (nth = 1; over; nth++) {

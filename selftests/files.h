@@ -215,21 +215,6 @@ static inline uint32_t files_here(int fd)
 	return usage_of(fd, 0).ns_files;
 }
 
-/* How many use the module, as lsmod shows it. */
-static inline int module_users(void)
-{
-	FILE *modules = fopen("/proc/modules", "re");
-	char name[64];
-	int count, result = -1;
-
-	NEED(modules);
-	while (fscanf(modules, "%63s %*d %d%*[^\n]", name, &count) == 2)
-		if (!strcmp(name, "mbox"))
-			result = count;
-	fclose(modules);
-	return result;
-}
-
 /* What is closed by the end of something else is closed soon after. */
 static inline void end_files(int fd)
 {

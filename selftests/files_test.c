@@ -6,6 +6,7 @@
 #include "kselftest_harness.h"
 #include "fault.h"
 #include "files.h"
+#include "module.h"
 
 #include <sys/epoll.h>
 
@@ -2216,8 +2217,8 @@ FIXTURE_SETUP(cycle)
 	self->fd = device(O_RDWR);
 	/* Namespaces of earlier tests may still be ending. */
 	WAIT_UNTIL(pays_nothing(self->fd, 0));
-	WAIT_UNTIL(module_users() == 1);
-	self->users = module_users();
+	WAIT_UNTIL(users_of_module() == 1);
+	self->users = users_of_module();
 	self->made = shared(3 * sizeof(*self->made));
 }
 
@@ -2446,15 +2447,15 @@ static void expect_freed(struct __test_metadata *_metadata, FIXTURE_DATA(cycle) 
 	EXPECT_LT(0, files_of(self->fd, 0));
 	EXPECT_EQ(told(self->made), usage_of(self->fd, 0).user_mailboxes);
 	EXPECT_EQ(variant->apart ? 0 : told(self->made), info(self->fd).mailboxes);
-	EXPECT_LE(self->users + told(self->made), module_users());
+	EXPECT_LE(self->users + told(self->made), users_of_module());
 	end(maker);
 	WAIT_UNTIL(!files_of(self->fd, 0) && !files_here(self->fd));
 	/* In a network namespace that has ended nothing is left, nor of a process. */
 	COLLECT_UNTIL(usage_of(self->fd, 0).user_mailboxes == left);
-	COLLECT_UNTIL(module_users() == self->users + (int)left);
+	COLLECT_UNTIL(users_of_module() == self->users + (int)left);
 	EXPECT_EQ(left, info(self->fd).mailboxes);
 	sweep();
-	COLLECT_UNTIL(module_users() == self->users);
+	COLLECT_UNTIL(users_of_module() == self->users);
 	EXPECT_TRUE(pays_nothing(self->fd, 0));
 }
 
@@ -2477,7 +2478,7 @@ TEST_F(cycle, is_freed_by_deletion)
 	tell(self->made + 1, true);
 	WAIT_UNTIL(told(self->made + 2));
 	WAIT_UNTIL(!files_of(self->fd, 0));
-	COLLECT_UNTIL(module_users() == self->users);
+	COLLECT_UNTIL(users_of_module() == self->users);
 	EXPECT_TRUE(pays_nothing(self->fd, 0));
 	end(maker);
 }
@@ -2485,18 +2486,13 @@ TEST_F(cycle, is_freed_by_deletion)
 /* And then the module can go. */
 TEST_F(cycle, keeps_no_module)
 {
-	int module;
-
-	if (access("/mbox.ko", R_OK))
-		SKIP(return, "no /mbox.ko to load again");
+	SKIP_IF_MISSING();
 	end(spawn_maker(self, variant, true));
 	sweep();
 	close(self->fd);
-	COLLECT_UNTIL(!module_users());
-	ASSERT_EQ(0, syscall(SYS_delete_module, "mbox", O_NONBLOCK));
-	module = open("/mbox.ko", O_RDONLY | O_CLOEXEC);
-	NEED(module >= 0 && !syscall(SYS_finit_module, module, "", 0));
-	close(module);
+	COLLECT_UNTIL(!users_of_module());
+	ASSERT_EQ(0, unload());
+	NEED(!load());
 	self->fd = device(O_RDWR);
 }
 

@@ -4,29 +4,13 @@
  * one way, and that nothing has changed afterwards.
  */
 #include "kselftest_harness.h"
+#include "argument.h"
 #include "mbox_selftest.h"
 
 #include <stddef.h>
 
 union argument {
-	struct mbox_info info;
-	struct mbox_create create;
-	struct mbox_open open;
-	struct mbox_send send;
-	struct mbox_recv recv;
-	struct mbox_delete delete;
-	struct mbox_stat stat;
-	struct mbox_transfer transfer;
-	struct mbox_take take;
-	struct mbox_grant grant;
-	struct mbox_grants grants;
-	struct mbox_change change;
-	struct mbox_usage usage;
-	struct mbox_clock clock;
-	struct mbox_call call;
-	struct mbox_reply reply;
-	struct mbox_token token;
-	struct mbox_batch batch;
+	ARGUMENTS
 	__u64 flags;	/* the first member of each */
 	unsigned char bytes[1 << _IOC_SIZEBITS];
 };

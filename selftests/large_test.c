@@ -375,11 +375,18 @@ TEST_F(memory, that_was_filled_can_be_freed_instead)
 
 TEST_F(memory, that_cannot_be_had_leaves_nothing)
 {
-	struct rlimit none = { 0, 1024 }, before;
+	struct rlimit none = { 0, 1024 }, before, room;
 
 	EXPECT_EQ(EINVAL, error_of(mbox_large_alloc(&self->large, 0)));
 	EXPECT_EQ(EINVAL, error_of(mbox_large_alloc(&self->large, SIZE_MAX)));
+	/* In 32 bits that can be had, unless there is a limit. */
+	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &room));
+	before = room;
+	if (sizeof(size_t) == 4)
+		room.rlim_cur = 1 << 30;
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &room));
 	EXPECT_NE(0, error_of(mbox_large_alloc(&self->large, PTRDIFF_MAX)));
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &before));
 	EXPECT_TRUE(is_none(&self->large));
 	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));

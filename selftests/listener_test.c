@@ -70,27 +70,10 @@ static uint64_t told_creation(FIXTURE_DATA(listener) *self, struct mbox_create a
 
 TEST_F(listener, is_told_of_creation_and_deletion_of_each_kind)
 {
-	struct mbox_create kinds[] = {
-		{ .max_msgs = 3, .max_bytes = 30, .max_size = 10, .mode = 0600 },
-		{ .max_msgs = 3, .max_bytes = 30, .max_size = 10, .mode = 0666, .name = "name" },
-		{ .max_size = 10, .mode = 0 },
-		{ .max_msgs = MBOX_UNBOUNDED, .max_bytes = MBOX_UNBOUNDED_BYTES, .max_size = 1 },
-		{ .flags = MBOX_CREATE_RESERVE, .max_msgs = 2,
-		  .max_bytes = MBOX_UNBOUNDED_BYTES, .max_size = 9 },
-		{ .flags = MBOX_CREATE_BY_TAG, .max_msgs = 1, .max_bytes = 9, .max_size = 9 },
-		{ .flags = MBOX_CREATE_BY_SENDER | MBOX_CREATE_SINGLE, .max_msgs = 1,
-		  .max_bytes = 9, .max_size = 9 },
-		{ .flags = MBOX_CREATE_PAIR | MBOX_CREATE_FIXED, .max_msgs = 1, .max_bytes = 9,
-		  .max_size = 9 },
-		{ .flags = MBOX_CREATE_FILES, .max_msgs = 1, .max_bytes = 9, .max_size = 9,
-		  .share = 50 },
-		{ .flags = MBOX_CREATE_PROCESS, .max_msgs = 1, .max_bytes = 9, .max_size = 9 },
-		{ .flags = MBOX_CREATE_INBOX, .max_msgs = 1, .max_bytes = 9, .max_size = 9 },
-	};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		uint64_t id = create_by(self->owner, kinds[i]);
+	for (i = 0; i < ARRAY_SIZE(each_kind); i++) {
+		uint64_t id = create_by(self->owner, each_kind[i]);
 		struct mbox_stat stat = state(self->fd, id);
 
 		EXPECT_NEWS(self->root, .event = MBOX_EVENT_CREATED, .actor = self->owner->pid,
@@ -1913,28 +1896,19 @@ TEST_F_TIMEOUT(listener, storms_leave_nothing_behind, 120)
  * The module goes.
  */
 FIXTURE(module) {
-	bool missing;
 };
 
 FIXTURE_SETUP(module)
 {
 	begin();
-	self->missing = access(MODULE, R_OK);
-	WAIT_UNTIL(users_of_module() == 0);
+	await_module();
 }
 
 FIXTURE_TEARDOWN(module)
 {
 	family_number = 0;
-	if (users_of_module() < 0)
-		NEED(!load());
-	sweep();
+	restore_module();
 }
-
-#define SKIP_IF_MISSING() do {						\
-	if (self->missing)						\
-		SKIP(return, "no " MODULE " to load again");		\
-} while (0)
 
 TEST_F(module, goes_while_somebody_listens_who_is_told)
 {

@@ -7,28 +7,18 @@
 #include "module.h"
 
 FIXTURE(module) {
-	bool missing;
 };
 
 FIXTURE_SETUP(module)
 {
 	begin();
-	self->missing = access(MODULE, R_OK);
-	/* Namespaces of earlier tests may still be ending. */
-	WAIT_UNTIL(users_of_module() == 0);
+	await_module();
 }
 
 FIXTURE_TEARDOWN(module)
 {
-	if (users_of_module() < 0)
-		NEED(!load());
-	sweep();
+	restore_module();
 }
-
-#define SKIP_IF_MISSING() do {						\
-	if (self->missing)						\
-		SKIP(return, "no " MODULE " to load again");		\
-} while (0)
 
 static void expect_busy(struct __test_metadata *_metadata)
 {

@@ -320,6 +320,16 @@ static inline short polled(int fd, short events)
 	return pollfd.revents;
 }
 
+static inline bool is_poison(const void *memory, size_t size)
+{
+	const unsigned char *byte = memory;
+
+	while (size--)
+		if (*byte++ != POISON)
+			return false;
+	return true;
+}
+
 /* Memory that children share with the test. */
 static inline void *shared(size_t size)
 {

@@ -639,7 +639,7 @@ test_differences_are_shown_as_the_events_would_have_been()
 }
 
 # The pipe is opened for reading, and nobody reads.
-test_a_reader_who_does_not_read_makes_nothing_grow()
+monitor_into_pipe()
 {
 	many_boxes
 	mkfifo "$tmp/pipe"
@@ -649,6 +649,11 @@ test_a_reader_who_does_not_read_makes_nothing_grow()
 	monitor=$!
 	echo "$monitor" >>"$tmp/processes"
 	until_listeners $((there + 1))
+}
+
+test_a_reader_who_does_not_read_makes_nothing_grow()
+{
+	monitor_into_pipe
 	many 2
 	before=$(awk '/^VmRSS/ { print $2 }' "/proc/$monitor/status")
 	many 20
@@ -662,14 +667,7 @@ test_a_reader_who_does_not_read_makes_nothing_grow()
 
 test_what_a_slow_reader_gets_are_whole_lines_and_the_loss()
 {
-	many_boxes
-	mkfifo "$tmp/pipe"
-	exec 8<>"$tmp/pipe"
-	there=$(listeners)
-	mboxctl monitor --json >"$tmp/pipe" 2>"$tmp/monitor.err" &
-	monitor=$!
-	echo "$monitor" >>"$tmp/processes"
-	until_listeners $((there + 1))
+	monitor_into_pipe
 	many 20
 	cat <&8 >"$tmp/monitor" &
 	echo "$!" >>"$tmp/processes"

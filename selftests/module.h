@@ -37,4 +37,23 @@ static inline int unload(void)
 	return error_of(syscall(SYS_delete_module, "mbox", O_NONBLOCK));
 }
 
+/* Before a test that lets it go. Namespaces of earlier tests may still be ending. */
+static inline void await_module(void)
+{
+	WAIT_UNTIL(users_of_module() == 0);
+}
+
+/* And after it, whatever came of that. */
+static inline void restore_module(void)
+{
+	if (users_of_module() < 0)
+		NEED(!load());
+	sweep();
+}
+
+#define SKIP_IF_MISSING() do {						\
+	if (access(MODULE, R_OK))					\
+		SKIP(return, "no " MODULE " to load again");		\
+} while (0)
+
 #endif /* MODULE_H */

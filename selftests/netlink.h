@@ -692,4 +692,23 @@ static inline uint32_t listeners(int fd)
 	return usage_of(fd, 0).ns_listeners;
 }
 
+/* Mailboxes of each kind. */
+static const struct mbox_create each_kind[] = {
+	{ .max_msgs = 3, .max_bytes = 30, .max_size = 10, .mode = 0640 },
+	{ .max_msgs = 3, .max_bytes = 30, .max_size = 10, .mode = 0666, .name = "name" },
+	{ .max_size = 10, .mode = 0 },
+	{ .max_msgs = MBOX_UNBOUNDED, .max_bytes = MBOX_UNBOUNDED_BYTES, .max_size = 1 },
+	{ .flags = MBOX_CREATE_RESERVE, .max_msgs = 2,
+	  .max_bytes = MBOX_UNBOUNDED_BYTES, .max_size = 9 },
+	{ .flags = MBOX_CREATE_BY_TAG, .max_msgs = 1, .max_bytes = 9, .max_size = 9 },
+	{ .flags = MBOX_CREATE_BY_SENDER | MBOX_CREATE_SINGLE, .max_msgs = 1,
+	  .max_bytes = 9, .max_size = 9 },
+	{ .flags = MBOX_CREATE_PAIR | MBOX_CREATE_FIXED, .max_msgs = 1, .max_bytes = 9,
+	  .max_size = 9 },
+	{ .flags = MBOX_CREATE_FILES, .max_msgs = 1, .max_bytes = 9, .max_size = 9,
+	  .share = 50 },
+	{ .flags = MBOX_CREATE_PROCESS, .max_msgs = 1, .max_bytes = 9, .max_size = 9 },
+	{ .flags = MBOX_CREATE_INBOX, .max_msgs = 1, .max_bytes = 9, .max_size = 9 },
+};
+
 #endif /* NETLINK_TEST_H */

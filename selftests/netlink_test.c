@@ -89,33 +89,16 @@ static void expect_same(struct __test_metadata *_metadata, int line, FIXTURE_DAT
 
 TEST_F(netlink, tells_the_state_of_each_kind_of_mailbox)
 {
-	struct mbox_create kinds[] = {
-		{ .max_msgs = 3, .max_bytes = 30, .max_size = 10, .mode = 0640 },
-		{ .max_msgs = 3, .max_bytes = 30, .max_size = 10, .mode = 0666, .name = "name" },
-		{ .max_size = 10, .mode = 0 },
-		{ .max_msgs = MBOX_UNBOUNDED, .max_bytes = MBOX_UNBOUNDED_BYTES, .max_size = 1 },
-		{ .flags = MBOX_CREATE_RESERVE, .max_msgs = 2,
-		  .max_bytes = MBOX_UNBOUNDED_BYTES, .max_size = 9 },
-		{ .flags = MBOX_CREATE_BY_TAG, .max_msgs = 1, .max_bytes = 9, .max_size = 9 },
-		{ .flags = MBOX_CREATE_BY_SENDER | MBOX_CREATE_SINGLE, .max_msgs = 1,
-		  .max_bytes = 9, .max_size = 9 },
-		{ .flags = MBOX_CREATE_PAIR | MBOX_CREATE_FIXED, .max_msgs = 1, .max_bytes = 9,
-		  .max_size = 9 },
-		{ .flags = MBOX_CREATE_FILES, .max_msgs = 1, .max_bytes = 9, .max_size = 9,
-		  .share = 50 },
-		{ .flags = MBOX_CREATE_PROCESS, .max_msgs = 1, .max_bytes = 9, .max_size = 9 },
-		{ .flags = MBOX_CREATE_INBOX, .max_msgs = 1, .max_bytes = 9, .max_size = 9 },
-	};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		uint64_t id = create_by(self->owner, kinds[i]);
+	for (i = 0; i < ARRAY_SIZE(each_kind); i++) {
+		uint64_t id = create_by(self->owner, each_kind[i]);
 		struct seen seen;
 
 		EXPECT_SAME(self->root, id);
 		EXPECT_SAME(self->as_owner, id);
 		EXPECT_SAME(self->as_fellow, id);
-		if (kinds[i].name[0]) {
+		if (each_kind[i].name[0]) {
 			ASSERT_EQ(0, get_by_name(self->root, "name", &seen));
 			EXPECT_TRUE(same_state(state(self->fd, id), seen.stat));
 			EXPECT_SAME(self->as_other, id);
@@ -1586,28 +1569,19 @@ TEST_F(netlink, says_so_and_leaves_nothing_behind_where_memory_fails)
  * The module.
  */
 FIXTURE(module) {
-	bool missing;
 };
 
 FIXTURE_SETUP(module)
 {
 	begin();
-	self->missing = access(MODULE, R_OK);
-	WAIT_UNTIL(users_of_module() == 0);
+	await_module();
 }
 
 FIXTURE_TEARDOWN(module)
 {
 	family_number = 0;
-	if (users_of_module() < 0)
-		NEED(!load());
-	sweep();
+	restore_module();
 }
-
-#define SKIP_IF_MISSING() do {						\
-	if (self->missing)						\
-		SKIP(return, "no " MODULE " to load again");		\
-} while (0)
 
 /* With a dump under way, of mailboxes that are gone. */
 static void begin_dump_and_sweep(struct watcher *watcher)

@@ -25,6 +25,7 @@
  */
 #include "kselftest_harness.h"
 #include "cgroup.h"
+#include "module.h"
 #include "puppet.h"
 
 #include <sys/resource.h>
@@ -36,7 +37,6 @@
 #define BOXES		100		/* mailboxes, about */
 #define ENTRIES		(1U << 20)
 #define CGROUP		"mbox-storm"
-#define MODULE		"/mbox.ko"
 
 #ifndef SECONDS
 #define SECONDS		60		/* that it lasts */
@@ -665,36 +665,6 @@ static void be_nursery(void)
 /*
  * The module, and memory.
  */
-
-/* How many use the module; -1 if it is not there. */
-static int users_of_module(void)
-{
-	FILE *modules = fopen("/proc/modules", "re");
-	char name[64];
-	int count, result = -1;
-
-	NEED(modules);
-	while (fscanf(modules, "%63s %*d %d%*[^\n]", name, &count) == 2)
-		if (!strcmp(name, "mbox"))
-			result = count;
-	fclose(modules);
-	return result;
-}
-
-static int load(void)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC), error;
-
-	NEED(fd >= 0);
-	error = error_of(syscall(SYS_finit_module, fd, "", 0));
-	close(fd);
-	return error;
-}
-
-static int unload(void)
-{
-	return error_of(syscall(SYS_delete_module, "mbox", O_NONBLOCK));
-}
 
 /*
  * What is charged to the cgroup, when nobody is left in it. The kernel keeps some

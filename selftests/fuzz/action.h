@@ -7,8 +7,7 @@
 #ifndef FUZZ_ACTION_H
 #define FUZZ_ACTION_H
 
-#include <linux/mbox.h>
-
+#include "argument.h"
 #include "program.h"
 
 #define ITEMS_MAX	3	/* of a batch */
@@ -17,24 +16,7 @@
 #define IDS_MAX		4
 
 union argument {
-	struct mbox_info info;
-	struct mbox_create create;
-	struct mbox_open open;
-	struct mbox_send send;
-	struct mbox_recv recv;
-	struct mbox_delete delete;
-	struct mbox_stat stat;
-	struct mbox_transfer transfer;
-	struct mbox_take take;
-	struct mbox_grant grant;
-	struct mbox_grants grants;
-	struct mbox_change change;
-	struct mbox_usage usage;
-	struct mbox_clock clock;
-	struct mbox_call call;
-	struct mbox_reply reply;
-	struct mbox_token token;
-	struct mbox_batch batch;
+	ARGUMENTS
 	uint8_t bytes[320];
 };
 

@@ -1701,15 +1701,19 @@ static int predict_transfer(struct world *w, int who, bool offers)
 	return 0;
 }
 
-static int predict_accept(struct world *w, int who)
+/* What is to be accepted or claimed. */
+static int find_taken(struct world *w, int who, struct box **b)
 {
 	const struct mbox_take *take = &w->actors[who].expect.arg.take;
-	struct box *b;
-	int error;
 
-	if (take->flags)
-		return EINVAL;
-	error = find_target(w, who, take->id, &b);
+	return take->flags ? EINVAL : find_target(w, who, take->id, b);
+}
+
+static int predict_accept(struct world *w, int who)
+{
+	struct box *b;
+	int error = find_taken(w, who, &b);
+
 	if (error)
 		return error;
 	if (b->attr.flags & MBOX_CREATE_PROCESS && sees(w, b, who))
@@ -1724,13 +1728,9 @@ static int predict_accept(struct world *w, int who)
 
 static int predict_claim(struct world *w, int who)
 {
-	const struct mbox_take *take = &w->actors[who].expect.arg.take;
 	struct box *b;
-	int error;
+	int error = find_taken(w, who, &b);
 
-	if (take->flags)
-		return EINVAL;
-	error = find_target(w, who, take->id, &b);
 	if (error)
 		return error;
 	if (w->actors[who].self.uid != b->uid && !is_root(w, who))
