@@ -116,6 +116,17 @@ happened()
 		json_field "$line" rights)"
 }
 
+# A new one. That its creator has ended is told later than it has.
+orphan()
+{
+	new "$@"
+	for _ in $(seq 1000); do
+		mboxctl ls --orphan --ids | grep -qx "$box" && return
+		usleep 10000
+	done
+	die "$box never became an orphan"
+}
+
 # as PID-FILE COMMAND...: the command is the process whose pid is in the file
 as()
 {
@@ -148,7 +159,7 @@ test_created_and_orphaned_tell_of_who_created_it()
 
 test_claimed_tells_of_the_new_owner()
 {
-	new "$name"
+	orphan "$name"
 	monitor --json "$box"
 	background 143 sh -c 'exec mboxctl claim "$0" -- sleep 1000' "$box"
 	happened 1 event claimed actor "$pid" process "$pid"
@@ -205,7 +216,7 @@ test_offered_tells_to_whom_until_it_is_taken_back_or_accepted()
 
 test_granted_and_revoked_tell_to_whom_and_what()
 {
-	new
+	orphan
 	process sleep 1000
 	monitor --json "$box"
 	as "$tmp/pid" mboxctl grant "$box" "$process" send,receive
@@ -228,7 +239,7 @@ test_granted_and_revoked_tell_to_whom_and_what()
 
 test_changed_tells_of_mode_user_and_group()
 {
-	new -m 600
+	orphan -m 600
 	monitor --json "$box"
 	as "$tmp/pid" mboxctl chmod 640 "$box"
 	happened 1 event changed actor "$did"
@@ -242,7 +253,7 @@ test_changed_tells_of_mode_user_and_group()
 
 test_full_and_space_tell_how_often_and_how_full()
 {
-	new -c 2
+	orphan -c 2
 	monitor --json -e full,space "$box"
 	try 0 mboxctl send "$box" one
 	try 0 mboxctl send "$box" two
@@ -259,7 +270,7 @@ test_full_and_space_tell_how_often_and_how_full()
 
 test_deleted_tells_who_did_it_and_what_it_was()
 {
-	new "$name"
+	orphan "$name"
 	try 0 mboxctl send "$box" one two
 	monitor --json "$name"
 	as "$tmp/pid" mboxctl rm "$name"
@@ -286,7 +297,7 @@ test_events_come_in_order_and_are_numbered()
 {
 	monitor --json
 	for i in 1 2 3; do
-		new
+		orphan
 		try 0 mboxctl chmod 644 "$box"
 		try 0 mboxctl rm "$box"
 	done
@@ -321,9 +332,7 @@ test_lines_for_people_tell_who_did_what()
 {
 	process sleep 1000
 	monitor "$name"
-	try 0 mboxctl create -c 1 "$name"
-	read -r box <"$out"
-	echo "$box" >>"$tmp/boxes"
+	orphan -c 1 "$name"
 	try 0 mboxctl grant "$box" "$process" send,manage
 	try 0 mboxctl revoke "$box" "$process" send
 	try 0 mboxctl chmod 666 "$box"
@@ -371,7 +380,7 @@ test_a_name_does_not_reach_the_terminal_as_it_is()
 test_only_the_chosen_events_are_shown()
 {
 	monitor --json -e created,deleted -e changed
-	new
+	orphan
 	try 0 mboxctl chmod 644 "$box"
 	try 0 mboxctl send "$box" one
 	try 0 mboxctl rm "$box"
@@ -382,16 +391,16 @@ test_only_the_chosen_events_are_shown()
 
 test_only_the_chosen_mailboxes_are_shown()
 {
-	new
+	orphan
 	first=$box
-	new
+	orphan
 	monitor --json -e created,changed "$name" "00$first" "$name.b"
 	try 0 mboxctl chmod 644 "$first" "$box"
-	new "$name"
-	new "$name.c"
-	new "$name.b"
+	orphan "$name"
+	orphan "$name.c"
+	orphan "$name.b"
 	try 0 mboxctl rm "$name"
-	new "$name"
+	orphan "$name"
 	until_lines 4
 	stop_monitor
 	same events 'changed created created created' "$(told)"
@@ -405,8 +414,8 @@ test_only_the_chosen_mailboxes_are_shown()
 test_count_ends_it_with_0()
 {
 	monitor --json -e created -c 2
-	new
-	new
+	orphan
+	orphan
 	monitor_ends 0
 	same lines 2 "$(wc -l <"$tmp/monitor")"
 }
@@ -435,13 +444,13 @@ test_others_are_told_of_what_they_may_see()
 	monitor=$!
 	echo "$monitor" >>"$tmp/processes"
 	until_listeners $((there + 1))
-	new -m 600 "$name.secret"
+	orphan -m 600 "$name.secret"
 	secret=$box
-	new -m 622 "$name.open"
+	orphan -m 622 "$name.open"
 	open=$box
 	try 0 mboxctl chmod 640 "$secret"
 	try 0 mboxctl rm "$secret"
-	new -m 600 "$name.granted"
+	orphan -m 600 "$name.granted"
 	try 0 mboxctl grant "$box" "$monitor" send
 	try 0 mboxctl revoke "$box" "$monitor" send
 	try 0 mboxctl chmod 640 "$box"
@@ -531,27 +540,17 @@ listed()
 	replayed "$tmp/list"
 }
 
-# That it is one may be told late, and then in time.
-until_orphan()
-{
-	for _ in $(seq 1000); do
-		mboxctl ls --orphan --names | grep -qx "$1" && return
-		usleep 10000
-	done
-	die "$1 never became an orphan"
-}
-
 lost_and_found()
 {
 	many_boxes
 	own -m 600
 	owned=$box
-	new "$name.deleted"
+	orphan "$name.deleted"
 	deleted=$box
-	new -m 600 "$name.changed"
+	orphan -m 600 "$name.changed"
 	changed=$box
 	process sleep 1000
-	new "$name.offered"
+	orphan "$name.offered"
 	offered=$box
 	monitor --list "$@"
 	until_line deleted
@@ -562,8 +561,7 @@ lost_and_found()
 	try 0 mboxctl transfer "$name" "$process"
 	try 0 mboxctl offer "$offered" "$process"
 	try 0 mboxctl grant "$offered" "$process" send
-	new "$name.created"
-	until_orphan "$name.created"
+	orphan "$name.created"
 	kill -CONT "$monitor"
 	until_line "found.*$name.created"
 	until_line "found.*$name.deleted.*gone\|vanished.*$name.deleted"
@@ -672,7 +670,7 @@ test_what_a_slow_reader_gets_are_whole_lines_and_the_loss()
 	cat <&8 >"$tmp/monitor" &
 	echo "$!" >>"$tmp/processes"
 	until_line '"event":"lost"'
-	new "$name"
+	orphan "$name"
 	until_line "\"created\".*\"$name\""
 	kill -TERM "$monitor"
 	monitor_ends 0
