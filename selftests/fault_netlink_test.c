@@ -55,6 +55,9 @@ static bool is_told(struct scene *s)
 ASKING(of_get_by_id, .act = act_get, .check = is_told);
 ASKING(of_get_by_name, .act = act_get, .check = is_told, .box = { .name = "named" });
 ASKING(of_a_dump, .act = act_get, .check = is_told, .flags = NLM_F_DUMP);
+ASKING(of_get_as_another_user, .act = act_get, .check = is_told, .uid = STRANGER);
+ASKING(of_a_dump_as_another_user, .act = act_get, .check = is_told, .flags = NLM_F_DUMP,
+       .uid = STRANGER);
 
 static int act_get_grants(struct scene *s)
 {
@@ -117,6 +120,8 @@ static bool is_subscribed(struct scene *s)
 }
 
 ASKING(of_subscribe, .act = act_subscribe, .check = is_subscribed);
+ASKING(of_subscribe_as_another_user, .act = act_subscribe, .check = is_subscribed,
+       .uid = STRANGER);
 
 /*
  * Events. There are two listeners: what one of them is not told for want of memory, it

@@ -54,7 +54,7 @@ struct scene;
  * @finish: lets go of what @prepare has opened, or NULL
  * @everywhere: what fails need not be called by the module
  * @by_newcomer: by a process that has not taken part yet
- * @uid: and is this user
+ * @uid: effective user of whoever acts, if not root
  */
 struct operation {
 	struct mbox_create box;
@@ -428,7 +428,11 @@ static inline int act(struct scene *s, int nth)
 		return act_in_child(s, nth);
 	if (nth)
 		set_fault(s->fault, nth);
+	if (s->op->uid)
+		NEED(!seteuid(s->op->uid));
 	error = s->op->act(s);
+	if (s->op->uid)
+		NEED(!seteuid(0));
 	if (nth)
 		s->fired = fault_is_over(s->fault);
 	return error;

@@ -137,6 +137,15 @@ OPERATION(of_receive_from_a_process_that_is_silent, .act = act_hear, .prepare = 
 	  .check = is_silent, .holds = is_silent, .success = EAGAIN, .flags = MBOX_RECV_MATCH,
 	  .survives = SLABS);
 
+static bool is_as_before(struct scene *s)
+{
+	return looks_like(s, &s->before);
+}
+
+/* Its inbox goes with it. */
+OPERATION(of_receive_directly_by_a_new_user, .act = act_hear, .check = is_as_before,
+	  .success = EAGAIN, .by_newcomer = true, .uid = STRANGER, .survives = SLABS);
+
 /* For each link there is room, or not; who asks may not take part for want of memory. */
 static void prepare_inbox(struct scene *s)
 {
@@ -152,6 +161,17 @@ static int act_poll(struct scene *s)
 
 OPERATION(of_poll_of_an_inbox_by_a_newcomer, .act = act_poll, .prepare = prepare_inbox,
 	  .by_newcomer = true, .survives = SLABS);
+
+/* Whoever pays for the inbox does not pay for the link. */
+static void prepare_inbox_and_silence(struct scene *s)
+{
+	prepare_inbox(s);
+	prepare_silence(s);
+}
+
+OPERATION(of_receive_from_a_process_as_another_user, .act = act_hear, .uid = STRANGER,
+	  .prepare = prepare_inbox_and_silence, .check = is_silent, .holds = is_silent,
+	  .success = EAGAIN, .flags = MBOX_RECV_MATCH, .survives = SLABS);
 
 /*
  * Calls. The other process serves.
@@ -266,6 +286,7 @@ CALLING(of_call_to_a_buffer,
 		 .flags = MBOX_CREATE_RESERVE, .mode = 0666, .share = 50 });
 CALLING(of_call_at_a_rendezvous, .box = { .max_size = SIZE, .mode = 0666 });
 CALLING(of_call_with_files, .box = { .flags = MBOX_CREATE_FILES }, .with_files = true);
+CALLING(of_call_by_a_new_user, .by_newcomer = true, .uid = STRANGER);
 CALLING(of_call_to_a_process, .flags = MBOX_CALL_PID, .survives = SLABS);
 
 /* The peer waits for a reply, and we have the token. */
@@ -343,6 +364,7 @@ static bool is_open(struct scene *s)
 REPLYING(of_reply);
 REPLYING(of_reply_with_files, .with_files = true);
 REPLYING(of_reply_that_discards, .flags = MBOX_REPLY_DISCARD);
+REPLYING(of_reply_as_another_user, .uid = STRANGER);
 
 /* And the next letter is there. */
 static void prepare_token_and_letter(struct scene *s)
@@ -401,6 +423,12 @@ static bool is_good(struct scene *s)
 
 OPERATION(of_asking_about_a_token, .act = act_ask, .prepare = prepare_token, .check = is_good,
 	  .holds = is_open);
+
+/* Who has no token is told so, and it is good as before. */
+OPERATION(of_asking_about_a_token_by_a_newcomer, .act = act_ask, .prepare = prepare_token,
+	  .check = is_good, .holds = is_open, .by_newcomer = true, .success = EBADR);
+OPERATION(of_reply_by_a_newcomer, .act = act_reply, .prepare = prepare_token,
+	  .check = is_good, .holds = is_open, .by_newcomer = true, .success = EBADR);
 
 static int act_pass(struct scene *s)
 {

@@ -399,6 +399,16 @@ OPERATION(of_write_to_a_buffer, .act = act_write, .check = is_sent,
 	  .box = { BUFFERS(8, SIZE), .flags = MBOX_CREATE_RESERVE, .share = 50 });
 OPERATION(of_write_of_parts, .act = act_write, .check = is_sent, .flags = true);
 OPERATION(of_write_by_a_newcomer, .act = act_write, .check = is_sent, .by_newcomer = true);
+
+/* The user is the same, but has another account there. */
+static int act_write_in_a_user_namespace(struct scene *s)
+{
+	NEED(!unshare(CLONE_NEWUSER));
+	return act_write(s);
+}
+
+OPERATION(of_write_in_a_user_namespace, .act = act_write_in_a_user_namespace, .check = is_sent,
+	  .by_newcomer = true);
 /* The opener of the descriptor pays. */
 OPERATION(of_write_for_somebody_else, .act = act_write, .check = is_sent, .by_newcomer = true,
 	  .uid = STRANGER, .box = { .share = 50 });
