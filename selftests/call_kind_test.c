@@ -227,6 +227,81 @@ TEST_F(reply_and_receive, receives_nothing_if_the_reply_fails)
 	expect_second(_metadata, self);
 }
 
+static int deny_writing(struct puppet *me)
+{
+	return error_of(mprotect((void *)(uintptr_t)me->recv.reply, PAGE, PROT_READ));
+}
+
+static int allow_writing(struct puppet *me)
+{
+	return error_of(mprotect((void *)(uintptr_t)me->recv.reply, PAGE, PROT_READ | PROT_WRITE));
+}
+
+TEST_F(reply_and_receive, replies_only_if_that_can_be_told)
+{
+	struct stage *stage = &self->stage;
+	struct mbox_recv how = both(self, self->token, "reply one");
+	int result = self->reply->result;
+
+	queue_second(self);
+	stage->server->recv = how;
+	ASSERT_EQ(0, ask(stage->server, deny_writing));
+	expect_failure(_metadata, self, how, EFAULT);
+	EXPECT_EQ(result, self->reply->result);
+	EXPECT_EQ(0, self->reply->done);
+	ASSERT_EQ(0, ask(stage->server, allow_writing));
+	EXPECT_EQ(0, recv_by(stage->server, how));
+	expect_reply(_metadata, stage->caller, "reply one");
+	expect_second(_metadata, self);
+}
+
+/* Its bytes stall; when they have been read, there is no more writing. */
+static int reply_and_lose_the_right_to_write(struct puppet *me)
+{
+	struct mbox_reply *reply = (struct mbox_reply *)(uintptr_t)me->recv.reply;
+	struct task task = { .fd = me->fd, .command = MBOX_IOC_RECV, .recv = me->recv };
+	struct stall stall = new_stall();
+
+	reply->buf = (uintptr_t)stall.page;
+	start_task(&task);
+	wait_for_stall(&stall);
+	NEED(!deny_writing(me));
+	release_stall(&stall);
+	NEED(!pthread_join(task.thread, NULL));
+	NEED(!allow_writing(me));
+	return task.error;
+}
+
+/* The test itself replies, for to stall takes privileges. */
+TEST_F(reply_and_receive, receives_nothing_if_that_it_has_replied_cannot_be_told)
+{
+	struct stage *stage = &self->stage;
+	struct puppet *me = myself(stage->fd), *third = another_caller(stage);
+	uint64_t received, token;
+
+	begin_request(self->second, stage->id, "second");
+	token = take(me, stage->id);
+	begin_request(third, stage->id, "third");
+	wait_for_senders(stage->fd, stage->id, 1);
+	received = seen(stage).received;
+	me->recv = both(self, token, "reply two");
+	EXPECT_EQ(EFAULT, reply_and_lose_the_right_to_write(me));
+	EXPECT_EQ(0, self->reply->done);
+	EXPECT_EQ(0, end_request(self->second));
+	EXPECT_EQ(strlen("reply two"), called(self->second)->reply_len);
+	EXPECT_EQ(received, seen(stage).received);
+	EXPECT_FALSE(is_done(third));
+	EXPECT_EQ(EBADR, recv_by(me, both(self, token, "reply two")));
+	self->reply->done = 1;
+	ASSERT_EQ(0, recv_by(me, me->recv));
+	EXPECT_STREQ("third", me->text);
+	EXPECT_EQ(0, reply_by(me, me->recv.token, "reply three"));
+	expect_reply(_metadata, third, "reply three");
+	EXPECT_EQ(0, reply_by(stage->server, self->token, "reply one"));
+	expect_reply(_metadata, stage->caller, "reply one");
+	expect_quiet(_metadata, stage);
+}
+
 TEST_F(reply_and_receive, that_has_replied_can_be_repeated_after_any_error)
 {
 	struct stage *stage = &self->stage;
