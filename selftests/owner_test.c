@@ -1352,6 +1352,7 @@ FIXTURE_SETUP(deed_being_received)
 
 FIXTURE_TEARDOWN(deed_being_received)
 {
+	reset_tunables();
 	sweep();
 }
 
@@ -1397,6 +1398,55 @@ TEST_F(deed_being_received, is_void_if_the_mailbox_has_another_owner_before)
 	EXPECT_EQ(0, end_stalled(self->receiver, GO_ON));
 	EXPECT_EQ(0, self->receiver->recv.owned);
 	expect_owner(_metadata, self->fd, self->id, self->heir, OWNER);
+}
+
+/* Another user may own it by then, while the owner is the same. */
+TEST_F(deed_being_received, is_taken_from_the_account_that_it_is_on_then)
+{
+	ASSERT_EQ(0, chown_by(myself(self->fd), self->id, STRANGER, STRANGER));
+	EXPECT_EQ(0, usage_of(self->fd, OWNER).user_mailboxes);
+	EXPECT_EQ(1, usage_of(self->fd, STRANGER).user_mailboxes);
+	EXPECT_EQ(0, end_stalled(self->receiver, GO_ON));
+	EXPECT_EQ(self->id, self->receiver->recv.owned);
+	expect_owner(_metadata, self->fd, self->id, self->receiver, 0);
+	EXPECT_EQ(0, usage_of(self->fd, OWNER).user_mailboxes);
+	EXPECT_EQ(0, usage_of(self->fd, STRANGER).user_mailboxes);
+	EXPECT_EQ(2, usage_of(self->fd, 0).user_mailboxes);
+}
+
+static int become_owner_that_stalls(struct puppet *me)
+{
+	NEED(!prctl(PR_SET_KEEPCAPS, 1));
+	become(OWNER, OWNER);
+	return drop_all_but_stalling(me);
+}
+
+/* From one's own user it costs nothing, and then it does. */
+TEST_F(deed_being_received, comes_back_if_there_is_no_quota_for_it_then)
+{
+	uint64_t other = create_by(self->sender, kept(4));
+	struct mbox_recv accepting = { .id = self->carrier, .flags = MBOX_RECV_ACCEPT };
+	struct mbox_send with = {
+		.id = self->carrier, .flags = MBOX_SEND_OFFER, .offer = other,
+	};
+
+	self->heir = new_puppet(self->fd, 0, 0);
+	ASSERT_EQ(0, ask(self->heir, become_owner_that_stalls));
+	ASSERT_EQ(0, send_by(self->sender, with, "other"));
+	begin_stalled_recv(self->heir, accepting, SIZE);
+	wait_for_stalled(self->heir);
+	ASSERT_EQ(0, chown_by(myself(self->fd), other, STRANGER, STRANGER));
+	ASSERT_EQ(0, set_tunable("user_mailboxes", 0));
+	EXPECT_EQ(EDQUOT, end_stalled(self->heir, GO_ON));
+	expect_owner(_metadata, self->fd, other, self->sender, STRANGER);
+	EXPECT_EQ(1, state(self->fd, self->carrier).msgs);
+	EXPECT_EQ(1, usage_of(self->fd, OWNER).user_mailboxes);
+	EXPECT_EQ(1, usage_of(self->fd, STRANGER).user_mailboxes);
+	reset_tunables();
+	ASSERT_EQ(0, recv_by(self->heir, accepting));
+	EXPECT_EQ(other, self->heir->recv.owned);
+	expect_owner(_metadata, self->fd, other, self->heir, OWNER);
+	EXPECT_EQ(0, end_stalled(self->receiver, GO_ON));
 }
 
 TEST_F(deed_being_received, is_void_if_the_mailbox_is_gone_before)
