@@ -1553,6 +1553,43 @@ TEST_F(end, is_told_to_who_receives_from_it_in_particular)
 	WAIT_UNTIL(!links(self->fd, self->q));
 }
 
+/* So many that some of them lie in one list, whatever the hash. */
+TEST_F(world, tells_nobody_of_an_end_who_receives_from_another)
+{
+	enum { MANY = 32 };
+	struct task *tasks[MANY];
+	pid_t senders[MANY];
+	char byte[MANY];
+	unsigned int i;
+	uint64_t id;
+
+	for (i = 0; i < MANY; i++) {
+		senders[i] = spawn();
+		if (!senders[i])
+			for (;;)
+				pause();
+	}
+	for (i = 0; i < MANY; i++) {
+		tasks[i] = calloc(1, sizeof(*tasks[i]));
+		ASSERT_NE(NULL, tasks[i]);
+		tasks[i]->fd = self->fd;
+		tasks[i]->command = MBOX_IOC_RECV;
+		tasks[i]->recv = (struct mbox_recv){
+			.flags = MBOX_RECV_DIRECT | MBOX_RECV_MATCH, .match = senders[i],
+			.buf = (uintptr_t)&byte[i], .size = 1,
+		};
+		start_task(tasks[i]);
+	}
+	WAIT_UNTIL(inbox_of(self->fd, getpid()));
+	id = inbox_of(self->fd, getpid());
+	for (i = 0; i < MANY; i++) {
+		wait_for_receivers(self->fd, id, MANY - i);
+		end(senders[i]);
+		EXPECT_EQ(EIDRM, finish(tasks[i]));
+	}
+	EXPECT_EQ(0, state(self->fd, id).receivers);
+}
+
 /* Also if it was never told of anything else, and by every name. */
 TEST_F(end, is_told_to_who_knows_it_by_another_name)
 {
