@@ -43,6 +43,22 @@ static pid_t spawn_seeker(int fd, uint64_t match, struct letter *letter)
 	return spawn_receiver_as(fd, how, letter);
 }
 
+/* The same in a thread, into that buffer. */
+static struct task *start_seeking(int fd, uint64_t match, void *buf)
+{
+	struct task *task = calloc(1, sizeof(*task));
+
+	NEED(task);
+	task->fd = fd;
+	task->command = MBOX_IOC_RECV;
+	task->recv.flags = MBOX_RECV_MATCH;
+	task->recv.match = match;
+	task->recv.buf = (uintptr_t)buf;
+	task->recv.size = SIZE;
+	start_task(task);
+	return task;
+}
+
 static void expect_next(struct __test_metadata *_metadata, int fd, const char *text)
 {
 	struct letter letter;
@@ -540,20 +556,13 @@ TEST_F(tag, goes_back_to_the_middle)
 {
 	static const char *const all[] = { "a1", "b1", "a2", "b2", "a3", "b3" };
 	struct stall stall = new_stall();
-	struct task *task = calloc(1, sizeof(*task));
+	struct task *task;
 	unsigned int i;
 
-	ASSERT_NE(NULL, task);
 	for (i = 0; i < 6; i++)
 		ASSERT_EQ(0, post_tagged(self->fd, all[i], all[i][0], 1));
 	expect_match(_metadata, self->fd, 'b', "b1");
-	task->fd = self->fd;
-	task->command = MBOX_IOC_RECV;
-	task->recv.flags = MBOX_RECV_MATCH;
-	task->recv.match = 'b';
-	task->recv.buf = (uintptr_t)stall.page;
-	task->recv.size = SIZE;
-	start_task(task);
+	task = start_seeking(self->fd, 'b', stall.page);
 	wait_for_stall(&stall);
 	ASSERT_EQ(0, post_tagged(self->fd, "b0", 'b', 0));
 	ASSERT_EQ(0, post_tagged(self->fd, "b9", 'b', 9));
@@ -567,6 +576,29 @@ TEST_F(tag, goes_back_to_the_middle)
 	expect_next(_metadata, self->fd, "a3");
 	expect_match(_metadata, self->fd, 'b', "b3");
 	expect_next(_metadata, self->fd, "b0");
+	EXPECT_EQ(0, state(self->fd, 0).msgs);
+}
+
+/* Those before it in its tag are there again, those behind it are there still. */
+TEST_F(tag, goes_back_between_others_of_its_tag)
+{
+	static const char *const all[] = { "a1", "a2", "a3", "a4" };
+	struct stall stalls[2] = { new_stall(), new_stall() };
+	struct task *tasks[2];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, post_tagged(self->fd, all[i], 'a', 1));
+	for (i = 0; i < 2; i++) {
+		tasks[i] = start_seeking(self->fd, 'a', stalls[i].page);
+		wait_for_stall(&stalls[i]);
+	}
+	for (i = 0; i < 2; i++) {
+		fail_stall(&stalls[i]);
+		EXPECT_EQ(EFAULT, finish(tasks[i]));
+	}
+	for (i = 0; i < 4; i++)
+		expect_match(_metadata, self->fd, 'a', all[i]);
 	EXPECT_EQ(0, state(self->fd, 0).msgs);
 }
 
