@@ -301,6 +301,37 @@ TEST_F(senders, of_small_messages_are_all_admitted_when_a_large_one_leaves)
 		expect_next(_metadata, fd, numbers[i]);
 }
 
+TEST_F(senders, are_all_admitted_in_their_order_however_many_they_are)
+{
+	enum { MANY = 40, LEN = 2 };
+	struct letter letter;
+	char text[MANY * LEN + 1] = "";
+	pid_t pids[MANY];
+	unsigned int i;
+	int fd = mailbox((struct mbox_create){
+		.max_msgs = MANY,
+		.max_bytes = MANY * LEN,
+		.max_size = MANY * LEN,
+		.mode = 0600,
+	});
+
+	memset(text, 'x', MANY * LEN);
+	ASSERT_EQ(0, send_bytes(fd, 0, text, MANY * LEN, 0, MBOX_SEND_NONBLOCK, 0));
+	for (i = 0; i < MANY; i++) {
+		snprintf(text, sizeof(text), "%02u", i);
+		pids[i] = spawn_sender(fd, 0, text, 0);
+		wait_for_senders(fd, 0, i + 1);
+	}
+	ASSERT_EQ(0, receive(fd, 0, MBOX_RECV_TRUNCATE, 0, &letter));
+	EXPECT_EQ(0, state(fd, 0).senders);
+	EXPECT_EQ(MANY, state(fd, 0).msgs);
+	for (i = 0; i < MANY; i++) {
+		EXPECT_EQ(0, join(pids[i]));
+		snprintf(text, sizeof(text), "%02u", i);
+		expect_next(_metadata, fd, text);
+	}
+}
+
 enum giving_up { KILLED, INTERRUPTED, TIMED_OUT };
 
 FIXTURE(sender_that_gives_up) {
