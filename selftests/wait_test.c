@@ -162,20 +162,27 @@ TEST_F(wait, takes_no_notice_of_a_deadline_without_its_flag)
 	expect_patience(_metadata, self->fd, variant->sends, 0, 1);
 }
 
-/* A child whose monotonic clock is far ahead of the test's. */
-static pid_t spawn_in_the_future(void)
+/* A child whose monotonic clock differs so from the test's. */
+static pid_t spawn_in_another_time(const char *offset)
 {
 	pid_t outer = spawn();
 
 	if (outer)
 		return outer;
 	NEED(!unshare(CLONE_NEWTIME));
-	NEED(!put_file("/proc/self/timens_offsets", "monotonic 1000000 0"));
+	NEED(!put_file("/proc/self/timens_offsets", offset));
 	outer = spawn();
 	if (outer)
 		_exit(join(outer));
-	NEED(now() > 1000000 * 1000 * MSEC);
 	return 0;
+}
+
+static pid_t spawn_in_the_future(void)
+{
+	pid_t child = spawn_in_another_time("monotonic 1000000 0");
+
+	NEED(child || now() > 1000000 * 1000 * MSEC);
+	return child;
 }
 
 TEST_F(wait, ends_by_the_clock_of_the_time_namespace)
@@ -202,6 +209,38 @@ TEST_F(wait, does_not_end_early_by_the_clock_of_the_time_namespace)
 	wait_for_waiter(self->fd, variant->sends);
 	satisfy(self->fd, variant->sends);
 	EXPECT_EQ(0, join(child));
+}
+
+TEST_F(wait, until_a_deadline_that_no_clock_of_a_time_namespace_can_reach_has_no_end)
+{
+	static const char *const offsets[] = { "monotonic 1000000 0", "monotonic -1 0" };
+	static const uint64_t never[] = { INT64_MAX, UINT64_MAX };
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		int fd = blocking_mailbox(variant->sends);
+		pid_t child = spawn_in_another_time(offsets[i / 2]);
+
+		if (!child)
+			_exit(attempt_until(fd, variant->sends, never[i % 2]));
+		wait_for_waiter(fd, variant->sends);
+		satisfy(fd, variant->sends);
+		EXPECT_EQ(0, join(child));
+	}
+}
+
+/* What is now in the test's time is to come there, and was there a while ago. */
+TEST_F(wait, ends_by_the_clock_of_a_time_namespace_that_is_behind)
+{
+	pid_t child = spawn_in_another_time("monotonic -1 0");
+
+	if (!child)
+		_exit(attempt_until(self->fd, variant->sends, now() + 30 * MSEC));
+	EXPECT_EQ(ETIMEDOUT, join(child));
+	child = spawn_in_another_time("monotonic -1 0");
+	if (!child)
+		_exit(attempt_until(self->fd, variant->sends, 0));
+	EXPECT_EQ(ETIMEDOUT, join(child));
 }
 
 TEST_F(wait, ends_with_the_process)
