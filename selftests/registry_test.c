@@ -278,6 +278,55 @@ TEST_F(registry, binds_a_descriptor_once)
 	EXPECT_EQ(first, state(self->fd, 0).id);
 }
 
+struct rival {
+	pthread_t thread;
+	int fd;
+	uint32_t *go;
+	int error;
+};
+
+static void *create_and_bind(void *data)
+{
+	struct mbox_create attr = attributes(1, 1);
+	struct rival *me = data;
+
+	attr.flags = MBOX_CREATE_BIND;
+	while (!told(me->go))
+		;
+	me->error = try_create(me->fd, attr);
+	return NULL;
+}
+
+/* Of those that come too late nothing is left. */
+TEST_F(registry, binds_a_descriptor_once_however_many_try_at_once)
+{
+	enum { RIVALS = 3, ROUNDS = 40 };
+	struct rival rivals[RIVALS];
+	unsigned int round, i, won;
+	uint32_t go;
+
+	for (round = 0; round < ROUNDS; round++) {
+		int fd = device(O_RDWR);
+
+		tell(&go, false);
+		for (i = 0; i < RIVALS; i++) {
+			rivals[i] = (struct rival){ .fd = fd, .go = &go };
+			ASSERT_EQ(0, pthread_create(&rivals[i].thread, NULL, create_and_bind,
+						    &rivals[i]));
+		}
+		tell(&go, true);
+		for (i = 0, won = 0; i < RIVALS; i++) {
+			ASSERT_EQ(0, pthread_join(rivals[i].thread, NULL));
+			EXPECT_TRUE(!rivals[i].error || rivals[i].error == EISCONN);
+			won += !rivals[i].error;
+		}
+		EXPECT_EQ(1, won);
+		EXPECT_EQ(1, info(self->fd).mailboxes);
+		EXPECT_EQ(0, delete(fd, 0));
+		close(fd);
+	}
+}
+
 TEST_F(registry, opens_only_the_mailbox_of_the_user_that_was_asked_for)
 {
 	struct mbox_open arg;
