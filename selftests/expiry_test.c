@@ -4,7 +4,7 @@
  * delivered later, whoever stalled, waited or failed meanwhile.
  */
 #include "kselftest_harness.h"
-#include "mbox_selftest.h"
+#include "hog.h"
 
 #define SIZE 16
 #define HOUR (3600000 * MSEC)
@@ -264,6 +264,48 @@ TEST_F(expiry, is_by_the_clock_of_the_senders_time_namespace)
 	WAIT_UNTIL(state(self->fd, 0).expired == 1);
 	EXPECT_LE(start + 50 * MSEC, now());
 	expect_next(_metadata, self->fd, "later");
+}
+
+struct late {
+	int fds[2];
+	uint64_t expires;
+	uint32_t over;
+};
+
+static void post_what_expires(void *data)
+{
+	struct late *late = data;
+	unsigned int i;
+
+	late->expires = now() + 20 * MSEC;
+	for (i = 0; i < 2; i++)
+		NEED(!post_until(late->fds[i], "soon", late->expires));
+}
+
+/* The timer has nobody to tell, since the processor that it is on is busy. */
+TEST_F(expiry, is_the_end_though_the_message_is_still_there)
+{
+	struct mbox_recv look = { .flags = MBOX_RECV_PEEK, .nth = 1 };
+	struct late *late = shared(sizeof(*late));
+	struct letter letter;
+	unsigned int i;
+	pid_t hog;
+
+	stay_on(0);
+	late->fds[0] = self->fd;
+	late->fds[1] = mailbox(attributes(8, SIZE));
+	ASSERT_EQ(0, post(late->fds[1], 0, "never", 0));
+	hog = spawn_hog(&late->over, post_what_expires, late);
+	while (now() <= late->expires)
+		;
+	EXPECT_EQ(EAGAIN, fetch(late->fds[0], 0, &letter));
+	EXPECT_EQ(EAGAIN, receive_as(late->fds[1], look, &letter));
+	end_hog(hog, &late->over);
+	for (i = 0; i < 2; i++) {
+		WAIT_UNTIL(state(late->fds[i], 0).expired == 1);
+		EXPECT_EQ(i, state(late->fds[i], 0).msgs);
+	}
+	expect_next(_metadata, late->fds[1], "never");
 }
 
 TEST_F(expiry, of_very_many_at_once_leaves_none)

@@ -4,7 +4,7 @@
  * the two processes of a pair.
  */
 #include "kselftest_harness.h"
-#include "mbox_selftest.h"
+#include "hog.h"
 
 #define SIZE 16
 #define SECOND (1000 * MSEC)
@@ -550,6 +550,32 @@ TEST_F(single, mailbox_that_is_deleted_tells_who_is_inside_and_who_waits)
 	EXPECT_EQ(0, delete(self->fd, 0));
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(EIDRM, join(pids[i]));
+}
+
+/* It has its turn, but does not come to use it before. */
+TEST_F(single, mailbox_that_is_deleted_tells_who_was_let_in)
+{
+	uint32_t *over = shared(sizeof(*over));
+	struct task *inside;
+	pid_t next, hog;
+	char buf[SIZE];
+
+	stay_on(0);
+	inside = start_receiving(self->fd, buf, SIZE);
+	wait_for_receivers(self->fd, 0, 1);
+	next = spawn();
+	if (!next) {
+		stay_on(last_processor());
+		_exit(fetch_and_wait(self->fd, 0, &self->letters[0]));
+	}
+	wait_for_receivers(self->fd, 0, 2);
+	WAIT_UNTIL(sleeps(next));
+	hog = spawn_hog(over, NULL, NULL);
+	ASSERT_EQ(0, post(self->fd, 0, "text", 0));
+	EXPECT_EQ(0, finish(inside));
+	EXPECT_EQ(0, delete(self->fd, 0));
+	end_hog(hog, over);
+	EXPECT_EQ(EIDRM, join(next));
 }
 
 TEST_F(single, process_that_looks_is_inside_too)
