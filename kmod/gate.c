@@ -57,8 +57,8 @@ void mbox_gate_let_in(struct mbox *mb, struct mbox_wakes *wakes)
 			return;
 		list_del_init(&seat->node);
 		mb->nr_receivers--;
-		if (!mbox_wait_claim(seat->waiter))
-			continue;
+		/* It has no other seat, and whoever claims it takes it out of here. */
+		mbox_wait_claim(seat->waiter);
 		gate->calls++;
 		gate->inside = process;
 		mbox_wait_finish(mb, seat->waiter, 0, wakes);
