@@ -1170,6 +1170,100 @@ TEST_F(listener, sees_nothing_of_what_its_process_owns_with_more_rights)
 	close_watcher(watcher);
 }
 
+/* Another user has a mailbox, which the process is granted. */
+static uint64_t grant_private(FIXTURE_DATA(listener) *self, const struct puppet *whom)
+{
+	uint64_t id = create_by(self->other, attributes(1, 1));
+
+	NEED(!grant_by(self->other, id, whom->pid, MBOX_RIGHT_SEND));
+	return id;
+}
+
+static void expect_blindness_after(struct __test_metadata *_metadata, FIXTURE_DATA(listener) *self,
+				   struct puppet *who, act_fn *change)
+{
+	struct watcher *watcher = new_listener(who);
+	uint64_t id = grant_private(self, who);
+
+	EXPECT_TRUE(hears(watcher, MBOX_EVENT_GRANTED, id));
+	ASSERT_EQ(0, ask(who, change));
+	grant_private(self, who);
+	EXPECT_SILENCE(watcher);
+	ASSERT_EQ(0, delete_by(self->other, id));
+	EXPECT_SILENCE(watcher);
+	close_watcher(watcher);
+	kill_puppet(who);
+}
+
+static int become_owner_of_two_groups(struct puppet *me)
+{
+	(void)me;
+	NEED(!setgroups(0, NULL) && !setresgid(OWNER, OWNER, SENDER));
+	NEED(!setresuid(OWNER, OWNER, OWNER));
+	NEED(!prctl(PR_SET_DUMPABLE, 1) && !prctl(PR_SET_PDEATHSIG, SIGKILL));
+	return 0;
+}
+
+static int take_the_other_group(struct puppet *me)
+{
+	(void)me;
+	return error_of(setegid(SENDER));
+}
+
+/* As that of a set-group-ID program. */
+TEST_F(listener, sees_nothing_of_what_its_process_is_granted_in_another_group)
+{
+	struct puppet *who = new_puppet_after(self->fd, become_owner_of_two_groups);
+
+	expect_blindness_after(_metadata, self, who, take_the_other_group);
+}
+
+TEST_F(listener, sees_nothing_of_what_its_process_is_granted_in_another_user_namespace)
+{
+	struct puppet *who = new_puppet(self->fd, OWNER, OWNER);
+
+	expect_blindness_after(_metadata, self, who, enter_user_namespace);
+}
+
+static int become_owner_with_capabilities(struct puppet *me)
+{
+	(void)me;
+	become_with(OWNER, 0);
+	return 0;
+}
+
+/* Of the thread, and not only those in effect. */
+static int drop_capabilities(struct puppet *me)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { };
+
+	(void)me;
+	return error_of(syscall(SYS_capset, &header, none));
+}
+
+/* As that of a program with capabilities: here another thread has some. */
+TEST_F(listener, sees_nothing_of_what_its_process_is_granted_with_more_capabilities)
+{
+	struct puppet *who = new_puppet_after(self->fd, become_owner_with_capabilities);
+	struct puppet *thread = new_thread(who);
+	struct watcher *able = new_listener(who), *unable;
+	uint64_t id;
+
+	ASSERT_EQ(0, ask(thread, drop_capabilities));
+	unable = new_listener(thread);
+	id = grant_private(self, who);
+	EXPECT_TRUE(hears(able, MBOX_EVENT_GRANTED, id));
+	EXPECT_SILENCE(unable);
+	ASSERT_EQ(0, ask(who, drop_capabilities));
+	id = grant_private(self, who);
+	EXPECT_TRUE(hears(able, MBOX_EVENT_GRANTED, id));
+	EXPECT_TRUE(hears(unable, MBOX_EVENT_GRANTED, id));
+	close_watcher(able);
+	close_watcher(unable);
+	kill_puppet(who);
+}
+
 /* Who changes the credentials of a thread interrupts what it does. */
 static pthread_barrier_t changed;
 
