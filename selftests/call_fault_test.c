@@ -935,6 +935,35 @@ TEST_F(refusal, is_of_requests_beyond_a_quota)
 }
 
 /* The token stays, and the reply can be given when there is room for it. */
+/* One who takes what fits may be given so much. */
+TEST_F(refusal, is_of_replies_longer_than_both_the_limit_and_the_largest_message)
+{
+	static const struct {
+		uint32_t limit, most;
+	} limits[] = {
+		{ SIZE / 2, SIZE }, { SIZE + 7, SIZE + 7 },
+	};
+	struct stage *stage = &self->stage;
+	struct puppet *caller = self->second;
+	struct mbox_reply how = { .buf = (uintptr_t)large };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(limits); i++) {
+		begin_call_as(caller, (struct mbox_call){ .flags = MBOX_CALL_TRUNCATE,
+							  .id = stage->id }, "request");
+		how.token = take(stage->server, stage->id);
+		ASSERT_EQ(0, set_tunable("max_size", limits[i].limit));
+		how.len = limits[i].most + 1;
+		EXPECT_EQ(EMSGSIZE, call_by(stage->server, MBOX_IOC_REPLY, &how));
+		how.len = limits[i].most;
+		EXPECT_EQ(0, call_by(stage->server, MBOX_IOC_REPLY, &how));
+		EXPECT_EQ(0, end_request(caller));
+		EXPECT_EQ(limits[i].most, called(caller)->reply_len);
+	}
+	reset_tunables();
+	expect_end(_metadata, self);
+}
+
 TEST_F(refusal, is_of_replies_beyond_a_quota)
 {
 	struct stage *stage = &self->stage;
