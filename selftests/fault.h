@@ -152,4 +152,21 @@ static inline bool fault_is_over(int fault)
 	return over;
 }
 
+/*
+ * From now on all that this thread needs slabs for in @code fails, also when it is tried
+ * again at once; with no_code nothing fails any more. After choose_faults().
+ */
+static inline void fail_always(struct code code)
+{
+	const char *slabs = faults[0].directory;
+	bool on = code.begin != code.end;
+
+	NEED(!put_file("/sys/kernel/debug/failslab/times", "-1"));
+	NEED(!set_knob(slabs, "interval", 1) && !set_knob(slabs, "probability", on ? 100 : 0));
+	NEED(!put_file("/sys/kernel/debug/failslab/task-filter", on ? "Y" : "N"));
+	NEED(!set_knob(slabs, "require-start", code.begin));
+	NEED(!set_knob(slabs, "require-end", code.end));
+	NEED(!put_file("/proc/thread-self/make-it-fail", on ? "1" : "0"));
+}
+
 #endif /* FAULT_H */

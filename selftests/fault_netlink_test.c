@@ -391,3 +391,24 @@ TEST_F_TIMEOUT(module, comes_whole_or_not_at_all, 300)
 	EXPECT_EQ(0, fetch(fd, 0, &letter));
 	close(fd);
 }
+
+/* The table of families needs memory for one in some dozens. */
+TEST_F_TIMEOUT(module, comes_not_at_all_where_its_family_has_no_place, 300)
+{
+	struct code code = code_of_function("genl_register_family");
+	int error = 0, i;
+
+	if (self->missing)
+		SKIP(return, "no " MODULE " to load again");
+	for (i = 0; i < 100 && !error; i++) {
+		ASSERT_EQ(0, unload());
+		fail_always(code);
+		error = load();
+		fail_always(no_code);
+	}
+	EXPECT_EQ(ENOMEM, error);
+	EXPECT_EQ(-1, users_of_module());
+	EXPECT_NE(0, access(MBOX_DEVICE, F_OK));
+	ASSERT_EQ(0, load());
+	EXPECT_LT(0, mailbox(attributes(1, SIZE)));
+}
