@@ -398,8 +398,7 @@ TEST_F_TIMEOUT(module, comes_not_at_all_where_its_family_has_no_place, 300)
 	struct code code = code_of_function("genl_register_family");
 	int error = 0, i;
 
-	if (self->missing)
-		SKIP(return, "no " MODULE " to load again");
+	SKIP_IF_MISSING();
 	for (i = 0; i < 100 && !error; i++) {
 		ASSERT_EQ(0, unload());
 		fail_always(code);
