@@ -266,10 +266,8 @@ static bool valid_recv(const struct mbox_recv *recv)
 	       recv->nr_ids && recv->nr_ids <= MBOX_CHOICE_MAX;
 }
 
-/* One that looks only may find later that files have been taken away. */
-static u32 got_of(const struct mbox_recv *recv, const struct mbox_msg *msg)
+static u32 got_of(const struct mbox_recv *recv, const struct mbox_msg *msg, bool files_lost)
 {
-	bool files_lost = READ_ONCE(msg->files_lost);
 	u32 got = 0;
 
 	if (!(recv->flags & MBOX_RECV_PEEK))
@@ -292,6 +290,8 @@ static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
 			  const struct mbox_msg *msg, const struct mbox_wish *wish)
 {
 	struct user_namespace *user_ns = current_user_ns();
+	/* Of what is only looked at, files may be taken away at any moment. */
+	bool files_lost = READ_ONCE(msg->files_lost);
 
 	recv->len = msg->len;
 	recv->seq = msg->seq;
@@ -309,8 +309,8 @@ static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
 	recv->sender = msg->from->id;
 	recv->token = token_for(recv, msg);
 	recv->tid = msg->thread ? pid_vnr(msg->thread) : recv->pid;
-	recv->got = got_of(recv, msg);
-	recv->nr_files = READ_ONCE(msg->files_lost) ? 0 : msg->nr_files;
+	recv->got = got_of(recv, msg, files_lost);
+	recv->nr_files = files_lost ? 0 : msg->nr_files;
 }
 
 /* Everything that goes to the user, so that the receive can still be undone. */
