@@ -106,7 +106,7 @@ help:
 	@echo 'make coverage  runs the tests (T=) and tells which lines of the module none has'
 	@echo '               reached; counts add up until a file is compiled anew'
 	@echo 'make vm-test   runs some: T="PROGRAM[:TEST]..." (KERNEL=$(KERNEL); BITS=$(BITS), or 32,'
-	@echo '               of the programs)'
+	@echo '               of the programs; TIME= of storm_test, up to 200 s)'
 	@echo 'make vm-shell  starts a shell in a virtual machine (KERNEL=$(KERNEL))'
 	@echo 'make clean     deletes $(O)'
 	@echo
