@@ -748,6 +748,25 @@ tab()
 	same "error message" '' "$(cat "$err")"
 }
 
+# tabs SCRIPT WORD...: what it asks for by `tab WORD...`, in one shell; each answer is a
+# line, with the words that were asked for before it
+tabs()
+{
+	script=$1
+	shift
+	try 0 bash -u -c '. '$completion'
+		tab()
+		{
+			COMP_WORDS=(mboxctl "$@") COMP_CWORD=$#
+			_mboxctl
+			for reply in "${COMPREPLY[@]}"; do
+				printf "%s: %s\n" "$*" "$reply"
+			done
+		}
+		'"$script" bash "$@"
+	same "error message" '' "$(cat "$err")"
+}
+
 test_commands_are_completed()
 {
 	tab ''
@@ -765,12 +784,13 @@ test_commands_are_completed()
 
 test_options_of_each_command_are_completed()
 {
-	for command in $(mboxctl help | sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p'); do
-		tab "$command" -
-		sort "$out" >"$tmp/completed"
-		mboxctl help "$command" | grep -oE '^  .{4}--[a-z-]+' | sed 's/.*--/--/' | sort >"$tmp/options"
-		cmp "$tmp/options" "$tmp/completed" || die "$command: $(cat "$out")"
-	done
+	commands=$(mboxctl help | sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p')
+	for command in $commands; do
+		mboxctl help "$command" | sed -nE "s/^  .{4}(--[a-z-]+).*/$command -: \1/p"
+	done | sort >"$tmp/options"
+	[ "$(wc -l <"$tmp/options")" -ge 40 ] || die "$(cat "$tmp/options")"
+	tabs 'for command; do tab "$command" -; done' $commands
+	sort "$out" | diff "$tmp/options" - || die "these are not the options"
 	tab create --r
 	listed --rendezvous --reserve
 	tab send --prio 3 --no
@@ -784,15 +804,20 @@ test_mailboxes_are_completed_where_they_belong()
 	new "$name.two"
 	for words in show stat rm send 'send -p 3' 'recv -c 2' 'recv -n other' call accept \
 		'chmod 600' 'chown nobody' 'grant' 'rm other' ls 'ls --sort id'; do
-		tab $words "$name."
-		sort "$out" >"$tmp/completed"
-		printf '%s\n' "$name.one" "$name.two" | cmp - "$tmp/completed" || die "$words: $(cat "$out")"
-	done
+		echo "$words"
+	done >"$tmp/words"
+	while read -r words; do
+		printf '%s\n' "$words $name.: $name.one" "$words $name.: $name.two"
+	done <"$tmp/words" >"$tmp/expected"
+	tabs 'while read -r -a words; do tab "${words[@]}" "$2"; done <"$1"' "$tmp/words" "$name."
+	sort "$out" >"$tmp/completed"
+	sort "$tmp/expected" | diff - "$tmp/completed" || die "not what belongs there"
 	for words in create chmod chown limits help 'show other' 'send other' 'grant other' \
 		'send -p' 'recv -t' 'ls --sort'; do
-		tab $words "$name."
-		printed ''
-	done
+		echo "$words"
+	done >"$tmp/words"
+	tabs 'while read -r -a words; do tab "${words[@]}" "$2"; done <"$1"' "$tmp/words" "$name."
+	printed ''
 }
 
 test_ids_are_completed_once_one_is_begun()
@@ -907,19 +932,20 @@ test_odd_names_are_completed_behind_quotes_and_backslashes()
 test_what_stands_on_the_line_is_not_executed()
 {
 	export HERE="$tmp/executed"
-	for word in '$(touch $HERE)' '`touch $HERE`' 'a[$(touch $HERE)]' "';touch $HERE;'" \
-		'"$(touch $HERE)' '--$(touch $HERE)' '--user=$(touch $HERE)' '*' ''; do
-		tab "$word"
-		tab "$word" ''
-		tab show "$word"
-		tab send "$word" ''
-		tab send --pid "$word" ''
-		tab send --pid "$word"
-		tab ls --user "$word"
-		tab grant "$word" "$word" "$word"
-		tab serve "$word" -- "$word"
-		tab serve "$word" -- "$word" ''
-	done
+	tabs 'for word; do
+			tab "$word"
+			tab "$word" ""
+			tab show "$word"
+			tab send "$word" ""
+			tab send --pid "$word" ""
+			tab send --pid "$word"
+			tab ls --user "$word"
+			tab grant "$word" "$word" "$word"
+			tab serve "$word" -- "$word"
+			tab serve "$word" -- "$word" ""
+		done' '$(touch $HERE)' '`touch $HERE`' 'a[$(touch $HERE)]' "';touch $HERE;'" \
+		'"$(touch $HERE)' '--$(touch $HERE)' '--user=$(touch $HERE)' '*' ''
+	[ -s "$out" ] || die "nothing was completed"
 	[ ! -e "$HERE" ] || die "something was executed"
 }
 
