@@ -15,8 +15,8 @@
 #define WORKERS		12
 #define BOXES		3
 #define MOST_AT_ONCE	6	/* files of one message */
-#define KILLS		150
-#define SECONDS		10	/* or as many as there are in that time */
+#define KILLS		50	/* some in each step of what a worker does */
+#define SECONDS		5	/* or as many as there are in that time */
 
 /* A message. */
 struct parcel {

@@ -1944,7 +1944,7 @@ static void live_elsewhere(unsigned int seed)
 
 TEST_F_TIMEOUT(listener, storms_leave_nothing_behind, 120)
 {
-	enum { SECONDS = 8, PROCESSES = 6 };
+	enum { SECONDS = 3, PROCESSES = 6 };
 	pid_t children[PROCESSES];
 	uint64_t end_at;
 	struct news news;
@@ -2081,7 +2081,7 @@ TEST_F(module, goes_while_listeners_in_other_network_namespaces_are_told)
 
 TEST_F(module, goes_while_listeners_come_and_go)
 {
-	enum { ROUNDS = 12, PROCESSES = 3 };
+	enum { ROUNDS = 6, PROCESSES = 3 };
 	int round, i;
 
 	SKIP_IF_MISSING();
@@ -2101,7 +2101,7 @@ TEST_F(module, goes_while_listeners_come_and_go)
 				close_watcher(watcher);
 			}
 		}
-		usleep(20000 + round * 3000);
+		usleep(20000 + round * 6000);
 		/* Whoever is in the middle of a request holds it for that long. */
 		WAIT_UNTIL(unload() == 0);
 		for (i = 0; i < PROCESSES; i++)

@@ -1448,7 +1448,7 @@ static void change_for_ever(int fd, unsigned int seed)
 
 TEST_F_TIMEOUT(netlink, storms_of_dumps_leave_nothing_behind, 120)
 {
-	enum { ROUNDS = 25, PROCESSES = 6 };
+	enum { ROUNDS = 12, PROCESSES = 6 };
 	pid_t children[PROCESSES] = { };
 	unsigned int seed = 1;
 	int round, i;
@@ -1467,7 +1467,7 @@ TEST_F_TIMEOUT(netlink, storms_of_dumps_leave_nothing_behind, 120)
 			else
 				ask_for_ever(self->fd, round);
 		}
-		usleep(150000);
+		usleep(100000);
 	}
 	for (i = 0; i < PROCESSES; i++)
 		end(children[i]);

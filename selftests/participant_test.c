@@ -1457,7 +1457,7 @@ TEST_F_TIMEOUT(named, by_others_ends_with_all_that_it_has, 120)
 
 	attr.flags = MBOX_CREATE_PROCESS;
 	attr.mode = 0200;
-	for (i = 0; i < 500; i++) {
+	for (i = 0; i < 150; i++) {
 		pid_t child;
 
 		tell(step, 0);

@@ -87,11 +87,11 @@ static uint32_t sum_of(const uint32_t *taken)
 	return sum;
 }
 
-/* 40,000 messages, or as many as there is time for. */
+/* 40,000 messages, or as many as there is time for, but enough to tell turns from luck. */
 TEST_F(any, receivers_that_always_wait_take_turns)
 {
 	struct mbox_send how = { .flags = MBOX_SEND_NONBLOCK, .tag = 7 };
-	uint64_t enough = now() + 3 * SECOND;
+	uint64_t enough = now() + SECOND;
 	uint32_t sent = 0, i;
 	pid_t pids[LOOPERS];
 
@@ -100,7 +100,7 @@ TEST_F(any, receivers_that_always_wait_take_turns)
 		if (!pids[i])
 			receive_for_ever(self->fd, variant->tagged && i % 2, &self->taken[i]);
 	}
-	while (sent < 40000 && (sent % LOOPERS || now() < enough)) {
+	while (sent < 40000 && (sent % LOOPERS || sent < 400 || now() < enough)) {
 		while (state(self->fd, 0).receivers < LOOPERS)
 			sched_yield();
 		ASSERT_EQ(0, send_as(self->fd, "x", &how));
@@ -108,7 +108,6 @@ TEST_F(any, receivers_that_always_wait_take_turns)
 	}
 	WAIT_UNTIL(sum_of(self->taken) == sent);
 	TH_LOG("%u messages", sent);
-	EXPECT_LT(200, sent);
 	for (i = 0; i < LOOPERS; i++) {
 		uint32_t part = told(&self->taken[i]);
 
