@@ -519,11 +519,12 @@ TEST_F(late, message_of_a_sender_that_stalled_is_not_delivered)
 {
 	pid_t receiver = spawn_receiver(self->fd, 0, self->letter);
 	struct task *sender = calloc(1, sizeof(*sender));
-	uint64_t expires = now() + 500 * MSEC;
 	bool waits = variant->flags || !variant->msgs;
+	uint64_t expires;
 
 	wait_for_receivers(self->fd, 0, 1);
 	ASSERT_NE(NULL, sender);
+	expires = now() + 500 * MSEC;
 	sender->fd = self->fd;
 	sender->command = MBOX_IOC_SEND;
 	sender->send.flags = MBOX_SEND_EXPIRES | variant->flags;
@@ -554,10 +555,11 @@ TEST_F(late, message_of_a_sender_that_stalled_is_not_delivered)
 TEST_F(late, message_of_a_receiver_that_failed_goes_to_nobody)
 {
 	struct task *receiver = start_receiving(self->fd, self->stall.page, SIZE);
-	uint64_t expires = now() + 500 * MSEC;
+	uint64_t expires;
 	pid_t next;
 
 	wait_for_receivers(self->fd, 0, 1);
+	expires = now() + 500 * MSEC;
 	ASSERT_EQ(0, send_until(self->fd, "text", expires, variant->flags));
 	wait_for_stall(&self->stall);
 	next = spawn_receiver(self->fd, 0, self->letter);
@@ -579,9 +581,10 @@ TEST_F(late, message_of_a_receiver_that_failed_goes_to_nobody)
 TEST_F(late, receiver_keeps_what_it_claimed_before)
 {
 	struct task *receiver = start_receiving(self->fd, self->stall.page, SIZE);
-	uint64_t expires = now() + 500 * MSEC;
+	uint64_t expires;
 
 	wait_for_receivers(self->fd, 0, 1);
+	expires = now() + 500 * MSEC;
 	ASSERT_EQ(0, send_until(self->fd, "text", expires, variant->flags));
 	wait_for_stall(&self->stall);
 	wait_until(expires);

@@ -709,8 +709,9 @@ test_recording_ends_after_its_time()
 	nothing_left
 	# A program goes on.
 	new
-	try 0 mboxctl diagram -d 0.2 -- sh -c 'mboxctl send "$0" x; sleep 1
-		mboxctl recv "$0" >"$1"' "$box" "$tmp/got"
+	try 0 mboxctl diagram -d 2 -- sh -c 'mboxctl send "$0" x
+		while grep -q 1 "$2"/instances/*/tracing_on; do usleep 20000; done
+		mboxctl recv "$0" >"$1"' "$box" "$tmp/got" "$tracing"
 	same got x "$(cat "$tmp/got")"
 	grep -q '\*--o' "$out" || die "$(cat "$out")"
 }
