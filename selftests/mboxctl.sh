@@ -10,6 +10,10 @@
 # meant to end with it, and what is not used here is used by the tests.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2046,SC2059,SC2086
 
+# How often it is looked whether something has happened; made once, since it takes a
+# process.
+thousand=$(seq 1000)
+
 die()
 {
 	echo "$*"
@@ -36,6 +40,7 @@ same()
 # printed FORMAT: all of the last output, to the byte
 printed()
 {
+	[ -n "$1" ] || [ -s "$out" ] || return 0
 	printf "$1" >"$tmp/expected"
 	cmp -s "$tmp/expected" "$out" && return
 	cat "$out"
@@ -180,7 +185,7 @@ shows()
 # A process in the background needs its time until it waits.
 until_shows()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		[ "$(field "$1" "$2")" = "$3" ] && return
 		usleep 10000
 	done
@@ -189,7 +194,7 @@ until_shows()
 
 until_user()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		[ "$(stat -c %U "/proc/$1")" = "$2" ] && return
 		usleep 10000
 	done
@@ -198,7 +203,7 @@ until_user()
 
 until_program()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		tr '\0' ' ' <"/proc/$1/cmdline" | grep -q "^$2 " && return
 		usleep 10000
 	done
@@ -207,7 +212,7 @@ until_program()
 
 until_ended()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		kill -0 "$1" 2>/dev/null || return 0
 		usleep 10000
 	done

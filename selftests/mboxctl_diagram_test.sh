@@ -126,7 +126,7 @@ diagram()
 	code=$1
 	shift
 	background "$code" mboxctl diagram "$@"
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		! grep -q '^mboxctl: diagram: recording$' "$tmp/late.err" || return 0
 		usleep 10000
 	done
@@ -758,7 +758,7 @@ test_signals_end_it_and_the_diagram_is_drawn()
 		background 3 mboxctl diagram -- sh -c 'trap "exit 3" TERM HUP
 			mboxctl send "$0" x
 			: >"$1"; while :; do sleep 0.1; done' "$box" "$tmp/there.$signal"
-		for _ in $(seq 1000); do
+		for _ in $thousand; do
 			[ ! -e "$tmp/there.$signal" ] || break
 			usleep 10000
 		done

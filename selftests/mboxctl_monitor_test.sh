@@ -18,7 +18,7 @@ listeners()
 
 until_listeners()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		[ "$(listeners)" != "$1" ] || return 0
 		usleep 10000
 	done
@@ -76,7 +76,7 @@ stop_monitor()
 
 until_lines()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		[ "$(wc -l <"$tmp/monitor")" -lt "$1" ] || return 0
 		usleep 10000
 	done
@@ -87,7 +87,7 @@ until_lines()
 # until_line PATTERN: in what monitor has written
 until_line()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		grep -q -- "$1" "$tmp/monitor" && return
 		usleep 10000
 	done
@@ -130,7 +130,7 @@ happened()
 orphan()
 {
 	new "$@"
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		mboxctl ls --orphan --ids | grep -qx "$box" && return
 		usleep 10000
 	done
@@ -488,7 +488,7 @@ test_an_interrupted_monitor_ends_with_0()
 		"trap : INT; mboxctl monitor; echo \$? >$tmp/code; exec sleep 1000"
 	until_listeners $((there + 1))
 	tmux send-keys C-c
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		[ ! -s "$tmp/code" ] || break
 		usleep 10000
 	done
@@ -745,7 +745,7 @@ test_it_says_that_the_module_has_gone()
 	rest=$(mboxctl ls --json | sed -nE 's/.*"id":([0-9]+).*/\1/p')
 	[ -z "$rest" ] || mboxctl rm $rest
 	monitor
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		rmmod mbox 2>/dev/null && break
 		usleep 10000
 	done

@@ -41,7 +41,7 @@ server_said()
 
 until_server_said()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		grep -qF -- "$1" "$tmp/serve.err" && return
 		usleep 10000
 	done
@@ -51,7 +51,7 @@ until_server_said()
 
 until_exists()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		[ ! -s "$1" ] || return 0
 		usleep 10000
 	done
@@ -61,7 +61,7 @@ until_exists()
 # until_inbox PID: sets $box to the inbox of that process
 until_inbox()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		box=$(mboxctl ls | awk -v pid="$1" '$2 == "/inbox" && $5 == pid { print $1 }')
 		[ -z "$box" ] || return 0
 		usleep 10000

@@ -40,8 +40,9 @@ screen()
 # until_screen PATTERN: one of its lines is like that
 until_screen()
 {
-	for _ in $(seq 600); do
-		screen | grep -q -e "$1" && return
+	for _ in $thousand; do
+		screen >"$tmp/now"
+		grep -q -e "$1" "$tmp/now" && return
 		usleep 50000
 	done
 	screen
@@ -50,8 +51,9 @@ until_screen()
 
 until_screen_without()
 {
-	for _ in $(seq 600); do
-		screen | grep -q -e "$1" || return 0
+	for _ in $thousand; do
+		screen >"$tmp/now"
+		grep -q -e "$1" "$tmp/now" || return 0
 		usleep 50000
 	done
 	screen
@@ -75,13 +77,16 @@ top()
 # The names of this test's mailboxes on the screen, from above to below
 names()
 {
-	screen | awk -v begin="$short." '
-		index($2, begin) == 1 { print substr($2, length(begin) + 1) }' | xargs
+	screen >"$tmp/now"
+	awk -v begin="$short." 'index($2, begin) == 1 {
+		printf "%s%s", separator, substr($2, length(begin) + 1)
+		separator = " "
+	}' "$tmp/now"
 }
 
 until_names()
 {
-	for _ in $(seq 600); do
+	for _ in $thousand; do
 		[ "$(names)" != "$1" ] || return 0
 		usleep 50000
 	done
@@ -114,7 +119,7 @@ is_tidy()
 # Sooner or later: it may be about to be drawn.
 tidy()
 {
-	for _ in $(seq 600); do
+	for _ in $thousand; do
 		screen >"$tmp/screen"
 		is_tidy "$@" && return
 		usleep 50000
@@ -125,19 +130,20 @@ tidy()
 # cell LINE-PATTERN TITLE: what a row has below a title that is flush right with it
 cell()
 {
-	screen | awk -v like="$1" -v title="$2" '
+	screen >"$tmp/now"
+	awk -v like="$1" -v title="$2" '
 	/^ *ID NAME/ { end = index($0, title) + length(title) - 1 }
 	end && $0 ~ like {
 		begin = end
 		while (substr($0, begin, 1) != " " && begin > 0)
 			begin--
 		print substr($0, begin + 1, end - begin)
-	}'
+	}' "$tmp/now"
 }
 
 until_cell()
 {
-	for _ in $(seq 600); do
+	for _ in $thousand; do
 		cell "$1" "$2" | grep -qxE -e "$3" && return
 		usleep 50000
 	done
@@ -532,12 +538,12 @@ test_plain_rates_are_per_second()
 {
 	new "$short.a"
 	background 143 mboxctl top -b -i 2
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		[ ! -s "$tmp/late.out" ] || break
 		usleep 10000
 	done
 	try 0 mboxctl send "$box" 1 2 3 4 5 6
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		[ "$(grep -c '^mboxctl top' "$tmp/late.out")" -lt 2 ] || break
 		usleep 10000
 	done
@@ -553,7 +559,7 @@ test_top_tells_that_the_module_has_gone()
 	empty
 	terminal 80 24
 	top -i 0.2
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		rmmod mbox 2>/dev/null && break
 		usleep 10000
 	done

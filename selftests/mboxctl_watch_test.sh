@@ -448,7 +448,7 @@ exec_as_nobody()
 # until_written COUNT: lines in all
 until_written()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		[ "$(wc -l <"$tmp/late.out")" -ge "$1" ] && return
 		usleep 10000
 	done
@@ -620,7 +620,7 @@ test_stat_ends_with_0_when_it_is_interrupted()
 # In rt_sigtimedwait(2), which ends with an interval or by SIGINT; 421 in 32 bits.
 until_waiting()
 {
-	for _ in $(seq 1000); do
+	for _ in $thousand; do
 		grep -qE '^(128|421) ' "/proc/$1/syscall" && return
 		usleep 10000
 	done
