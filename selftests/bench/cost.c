@@ -12,20 +12,20 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <x86intrin.h>
 #include <linux/mbox.h>
+
+#include "measure.h"
 
 #define ROUNDS		256	/* of which the median counts */
 #define FLAT		0.02
@@ -87,25 +87,12 @@ static void fetch(int fd, struct mbox_recv *recv)
 	call(fd, MBOX_IOC_RECV, recv, "recv");
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static uint64_t median(uint64_t *costs)
-{
-	qsort(costs, ROUNDS, sizeof(*costs), by_number);
-	return costs[ROUNDS / 2];
-}
-
 /* What reading the counter costs is in every number alike. */
 #define MEASURE(cost, statement) do {				\
-		uint64_t before = __rdtsc();			\
+		uint64_t before = measure_now();		\
 								\
 		statement;					\
-		(cost) = __rdtsc() - before;			\
+		(cost) = measure_now() - before;		\
 	} while (0)
 
 /*
@@ -114,7 +101,7 @@ static uint64_t median(uint64_t *costs)
 
 struct row {
 	const char *name;
-	uint64_t (*cost)(const struct row *row, unsigned int size);
+	double (*cost)(const struct row *row, unsigned int size);
 	const char *unit;
 	unsigned int sizes[3];
 	uint64_t kind;
@@ -169,10 +156,10 @@ static void fill_by_another(const struct row *row, int fd, unsigned int size)
 }
 
 /* A send and a receive among @size queued messages. */
-static uint64_t cost_among_messages(const struct row *row, unsigned int size)
+static double cost_among_messages(const struct row *row, unsigned int size)
 {
 	int fd = mailbox(row->kind, size + 1);
-	uint64_t costs[ROUNDS];
+	double costs[ROUNDS];
 	unsigned int i;
 
 	if (row->kind & MBOX_CREATE_BY_SENDER)
@@ -193,7 +180,7 @@ static uint64_t cost_among_messages(const struct row *row, unsigned int size)
 			fetch(fd, &rest);
 	}
 	end(fd);
-	return median(costs);
+	return measure_median(costs, ROUNDS);
 }
 
 static void create_many(int fd, unsigned int nr)
@@ -223,11 +210,11 @@ static void delete_all(int fd)
 }
 
 /* A send and a receive, through a descriptor or by id, among @size mailboxes. */
-static uint64_t cost_among_mailboxes(const struct row *row, unsigned int size)
+static double cost_among_mailboxes(const struct row *row, unsigned int size)
 {
 	int fd = mailbox(0, 1), other = device();
 	struct mbox_stat stat = { 0 };
-	uint64_t costs[ROUNDS];
+	double costs[ROUNDS];
 	unsigned int i;
 
 	call(fd, MBOX_IOC_STAT, &stat, "stat");
@@ -244,12 +231,12 @@ static uint64_t cost_among_mailboxes(const struct row *row, unsigned int size)
 	delete_all(other);
 	close(other);
 	close(fd);
-	return median(costs);
+	return measure_median(costs, ROUNDS);
 }
 
 /*
- * Waiters are threads. Everything has one processor, and the one that measures
- * goes first: nobody that is woken runs before it sleeps.
+ * Waiters are threads. Everything has one processor and one priority: nobody that is
+ * woken runs before the one that measures sleeps.
  */
 
 struct waiters {
@@ -324,11 +311,11 @@ static void finish(struct waiters *waiters, pthread_t *threads)
 }
 
 /* A send that one of @size waiting receivers gets. */
-static uint64_t cost_among_receivers(const struct row *row, unsigned int size)
+static double cost_among_receivers(const struct row *row, unsigned int size)
 {
 	struct waiters waiters = { .row = row, .fd = mailbox(row->kind, 1), .nr = size };
 	pthread_t *threads = start(&waiters, wait_to_receive);
-	uint64_t costs[ROUNDS];
+	double costs[ROUNDS];
 	unsigned int i;
 
 	for (i = 0; i < ROUNDS; i++) {
@@ -339,15 +326,15 @@ static uint64_t cost_among_receivers(const struct row *row, unsigned int size)
 		let_them_wait(&waiters);
 	}
 	finish(&waiters, threads);
-	return median(costs);
+	return measure_median(costs, ROUNDS);
 }
 
 /* A receive that lets one of @size waiting senders in. */
-static uint64_t cost_among_senders(const struct row *row, unsigned int size)
+static double cost_among_senders(const struct row *row, unsigned int size)
 {
 	struct waiters waiters = { .row = row, .fd = mailbox(row->kind, 1), .nr = size };
 	struct mbox_send send = row->send;
-	uint64_t costs[ROUNDS];
+	double costs[ROUNDS];
 	pthread_t *threads;
 	unsigned int i;
 
@@ -360,7 +347,7 @@ static uint64_t cost_among_senders(const struct row *row, unsigned int size)
 		let_them_wait(&waiters);
 	}
 	finish(&waiters, threads);
-	return median(costs);
+	return measure_median(costs, ROUNDS);
 }
 
 #define QUEUED	.cost = cost_among_messages, .unit = "queued", .sizes = { 1, 1000, 60000 }
@@ -397,45 +384,24 @@ static unsigned int doublings(unsigned int from, unsigned int to)
 
 static void measure(const struct row *row)
 {
-	uint64_t least = UINT64_MAX, most = 0, cost;
-	double allowed = FLAT, over;
+	double least = INFINITY, most = 0, cost, allowed = FLAT, over;
 	unsigned int i;
 
 	printf("# %s:", row->name);
 	for (i = 0; i < 3 && row->sizes[i]; i++) {
 		cost = row->cost(row, row->sizes[i]);
-		printf(" %ju with %u %s%s", (uintmax_t)cost, row->sizes[i], row->unit,
+		printf(" %.0f with %u %s%s", cost, row->sizes[i], row->unit,
 		       i < 2 && row->sizes[i + 1] ? "," : "\n");
 		least = cost < least ? cost : least;
 		most = cost > most ? cost : most;
 	}
 	if (row->logarithmic)
 		allowed = PER_DOUBLING * doublings(row->sizes[0], row->sizes[i - 1]);
-	over = (double)(most - least) / least;
+	over = (most - least) / least;
 	failed += over > allowed;
 	printf("%s %d %s: %s, +%.1f %%\n", over > allowed ? "not ok" : "ok", ++tests, row->name,
 	       row->logarithmic ? "logarithmic" : "flat", over * 100);
 	fflush(stdout);
-}
-
-/* Nor is it made to pause for others. */
-static void lift_limit(void)
-{
-	FILE *limit = fopen("/proc/sys/kernel/sched_rt_runtime_us", "w");
-
-	if (!limit || fprintf(limit, "-1") < 0 || fclose(limit))
-		err(1, "cannot lift the limit of real-time priority");
-}
-
-static void go_first(void)
-{
-	struct sched_param param = { .sched_priority = 1 };
-
-	lift_limit();
-	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param))
-		err(1, "cannot have real-time priority");
-	if (mlockall(MCL_CURRENT))
-		err(1, "cannot lock memory");
 }
 
 int main(void)
@@ -443,7 +409,7 @@ int main(void)
 	size_t i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	go_first();
+	measure_begin();
 	printf("TAP version 13\n1..%zu\n", sizeof(rows) / sizeof(rows[0]));
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		measure(&rows[i]);

@@ -20,9 +20,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <mbox.h>
+
+#include "measure.h"
 
 #define LARGEST		((size_t)16 << 20)
 #define ROUNDS		33	/* at most; odd, so no median is a mean of two */
@@ -32,14 +33,6 @@
 static int copying, sharing;	/* mailboxes */
 static char *from, *to;
 static volatile uint64_t sink;
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * UINT64_C(1000000000) + time.tv_nsec;
-}
 
 static void produce(void *data, size_t len)
 {
@@ -103,19 +96,6 @@ static void (*const ways[])(size_t len) = { copied, shared, filled };
 
 #define WAYS	(sizeof(ways) / sizeof(ways[0]))
 
-static int by_number(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *numbers, unsigned int nr)
-{
-	qsort(numbers, nr, sizeof(*numbers), by_number);
-	return numbers[nr / 2];
-}
-
 static void measure(size_t len)
 {
 	unsigned int rounds = BUDGET / len, round, way;
@@ -126,19 +106,19 @@ static void measure(size_t len)
 		ways[way](len);
 	for (round = 0; round < rounds; round++) {
 		for (way = 0; way < WAYS; way++) {
-			uint64_t before = now();
+			uint64_t before = measure_now();
 
 			ways[way](len);
-			costs[way][round] = now() - before;
+			costs[way][round] = measure_now() - before;
 		}
 		for (way = 0; way < WAYS; way++)
 			ratios[way][round] = costs[way][round] / costs[0][round];
 	}
 	printf("# %8zu", len);
 	for (way = 0; way < WAYS; way++)
-		printf(" %12.0f", median(costs[way], rounds));
+		printf(" %12.0f", measure_median(costs[way], rounds));
 	for (way = 1; way < WAYS; way++)
-		printf(" %8.2f", median(ratios[way], rounds));
+		printf(" %8.2f", measure_median(ratios[way], rounds));
 	/* They are in order by now. */
 	for (way = 0; way < WAYS; way++)
 		printf(" %8.2f", costs[way][rounds - 1] / costs[way][0]);
@@ -176,6 +156,7 @@ int main(void)
 {
 	size_t len;
 
+	measure_begin();
 	raise_limit();
 	copying = create(0, LARGEST);
 	sharing = create(MBOX_FILES | MBOX_EMPTY_ONLY, 0);
