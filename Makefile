@@ -19,8 +19,8 @@ ifeq ($(V),)
 MAKEFLAGS += -s --no-print-directory
 endif
 
-.PHONY: all module lib tools install run check check-debug lint model fuzz cost coverage \
-	vm-test vm-shell clean help
+.PHONY: all module lib tools install run check check-debug lint model fuzz cost bench \
+	bench-compare coverage vm-test vm-shell clean help
 
 all: module lib tools
 
@@ -76,6 +76,12 @@ fuzz:
 cost:
 	@$(vm)/vm cost $(T)
 
+bench:
+	@selftests/bench/run all $(T)
+
+bench-compare:
+	@selftests/bench/run compare "$(BASE)" $(T)
+
 coverage:
 	@status=0; $(vm)/vm coverage $(T) || status=1; $(vm)/coverage && exit $$status
 
@@ -103,6 +109,10 @@ help:
 	@echo '               says another; PROGRAM= repeats a program that failed'
 	@echo 'make cost      counts the instructions of send and receive, or of large'
 	@echo '               messages (T=large; KERNEL=$(KERNEL))'
+	@echo 'make bench     measures mbox beside its peers, in instructions and in time: tables,'
+	@echo '               JSON and plots (T="SERIES..."; KERNEL=$(KERNEL))'
+	@echo 'make bench-compare'
+	@echo '               counts instructions with the module of a commit (BASE=) and with ours'
 	@echo 'make coverage  runs the tests (T=) and tells which lines of the module none has'
 	@echo '               reached; counts add up until a file is compiled anew'
 	@echo 'make vm-test   runs some: T="PROGRAM[:TEST]..." (KERNEL=$(KERNEL); BITS=$(BITS), or 32,'

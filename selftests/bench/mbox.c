@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Mailboxes, through descriptors that are bound to them, or by id through a common one. */
+#include <err.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <linux/mbox.h>
+
+#include "transport.h"
+
+#define DEFAULT_DEPTH	64
+
+static void command(int fd, unsigned long number, void *argument, const char *what)
+{
+	if (ioctl(fd, number, argument))
+		err(1, "mbox: cannot %s", what);
+}
+
+static int device(void)
+{
+	int fd = open(MBOX_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		err(1, "cannot open %s", MBOX_DEVICE);
+	return fd;
+}
+
+static uint64_t create(int fd, const struct shape *shape, uint64_t flags)
+{
+	struct mbox_create create = {
+		.flags = flags,
+		.max_msgs = shape->depth ? shape->depth : DEFAULT_DEPTH,
+		.max_bytes = MBOX_UNBOUNDED_BYTES,
+		.max_size = shape->size,
+		.mode = 0600,
+	};
+
+	command(fd, MBOX_IOC_CREATE, &create, "create a mailbox");
+	return create.id;
+}
+
+static void delete(int fd, uint64_t id)
+{
+	struct mbox_delete delete = { .id = id };
+
+	command(fd, MBOX_IOC_DELETE, &delete, "delete a mailbox");
+}
+
+static bool open_bound(struct channel *channel, const struct shape *shape, uint64_t flags)
+{
+	channel->in = channel->out = device();
+	channel->id = 0;
+	create(channel->in, shape, MBOX_CREATE_BIND | flags);
+	return true;
+}
+
+static bool mbox_open(struct channel *channel, const struct shape *shape)
+{
+	return open_bound(channel, shape, 0);
+}
+
+static bool mbox_open_by_tag(struct channel *channel, const struct shape *shape)
+{
+	return open_bound(channel, shape, MBOX_CREATE_BY_TAG);
+}
+
+static bool mbox_open_by_sender(struct channel *channel, const struct shape *shape)
+{
+	return open_bound(channel, shape, MBOX_CREATE_BY_SENDER);
+}
+
+static void mbox_close(struct channel *channel)
+{
+	delete(channel->in, 0);
+	close(channel->in);
+}
+
+static bool mbox_open_by_id(struct channel *channel, const struct shape *shape)
+{
+	static int common = -1;
+
+	if (common < 0)
+		common = device();
+	channel->in = channel->out = common;
+	channel->id = create(common, shape, 0);
+	return true;
+}
+
+static void mbox_close_by_id(struct channel *channel)
+{
+	delete(channel->in, channel->id);
+}
+
+static void mbox_send(struct channel *channel, struct letter *letter, size_t size)
+{
+	struct mbox_send send = {
+		.id = channel->id, .buf = (uintptr_t)letter->data, .len = size,
+	};
+
+	command(channel->in, MBOX_IOC_SEND, &send, "send");
+}
+
+static void mbox_receive(struct channel *channel, struct letter *letter, size_t size)
+{
+	struct mbox_recv recv = {
+		.id = channel->id, .buf = (uintptr_t)letter->data, .size = size,
+	};
+
+	command(channel->out, MBOX_IOC_RECV, &recv, "receive");
+}
+
+static void mbox_send_many(struct channel *channel, struct letter *letter, size_t size,
+			   unsigned int nr)
+{
+	struct mbox_send items[MANY];
+	struct mbox_batch batch = {
+		.items = (uintptr_t)items, .nr = nr, .size = sizeof(*items),
+	};
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		items[i] = (struct mbox_send) {
+			.id = channel->id, .buf = (uintptr_t)letter->data + i * size, .len = size,
+		};
+	command(channel->in, MBOX_IOC_SEND_BATCH, &batch, "send a batch");
+	if (batch.done != nr)
+		errx(1, "mbox: only %u of %u messages were sent", batch.done, nr);
+}
+
+static unsigned int mbox_receive_many(struct channel *channel, struct letter *letter, size_t size,
+				      unsigned int nr)
+{
+	struct mbox_recv items[MANY];
+	struct mbox_batch batch = {
+		.flags = MBOX_BATCH_WAIT_ONE,
+		.items = (uintptr_t)items, .nr = nr, .size = sizeof(*items),
+	};
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		items[i] = (struct mbox_recv) {
+			.id = channel->id, .buf = (uintptr_t)letter->data + i * size, .size = size,
+		};
+	command(channel->out, MBOX_IOC_RECV_BATCH, &batch, "receive a batch");
+	return batch.done;
+}
+
+static void mbox_call(struct channel *channel, struct letter *letter, size_t size)
+{
+	struct mbox_call call = {
+		.id = channel->id,
+		.buf = (uintptr_t)letter->data, .len = size,
+		.reply = (uintptr_t)letter->data, .size = size,
+	};
+
+	command(channel->in, MBOX_IOC_CALL, &call, "call");
+}
+
+static void mbox_serve(struct channel *channel, struct letter *letter, size_t size,
+		       uint64_t *token)
+{
+	struct mbox_reply reply = {
+		.token = *token, .buf = (uintptr_t)letter->data, .len = size,
+	};
+	struct mbox_recv recv = {
+		.flags = MBOX_RECV_TOKEN | (*token ? MBOX_RECV_REPLY : 0),
+		.id = channel->id, .buf = (uintptr_t)letter->data, .size = size,
+		.reply = *token ? (uintptr_t)&reply : 0,
+	};
+
+	command(channel->out, MBOX_IOC_RECV, &recv, "serve");
+	if (reply.result)
+		errx(1, "mbox: the caller has gone");
+	*token = recv.token;
+}
+
+#define USED_ALIKE						\
+	.ours = true,						\
+	.send = mbox_send, .receive = mbox_receive,		\
+	.send_many = mbox_send_many, .receive_many = mbox_receive_many, \
+	.call = mbox_call, .serve = mbox_serve
+
+const struct transport mbox = {
+	.name = "mbox", .open = mbox_open, .close = mbox_close, USED_ALIKE,
+};
+
+const struct transport mbox_by_id = {
+	.name = "mbox-by-id", .open = mbox_open_by_id, .close = mbox_close_by_id, USED_ALIKE,
+};
+
+const struct transport mbox_by_tag = {
+	.name = "mbox-by-tag", .open = mbox_open_by_tag, .close = mbox_close, USED_ALIKE,
+};
+
+const struct transport mbox_by_sender = {
+	.name = "mbox-by-sender", .open = mbox_open_by_sender, .close = mbox_close, USED_ALIKE,
+};
