@@ -18,6 +18,8 @@
 #define PAIRS		16	/* operations of one within a process */
 #define WARM_UP		4	/* samples */
 #define FILLING		42
+/* A pipe writes to a page again only when all of it was read: it needs another one. */
+#define SLACK		256	/* messages */
 
 struct scene {
 	const struct workload *workload;
@@ -270,7 +272,7 @@ static bool open_channels(struct scene *scene)
 {
 	struct shape shape = {
 		.size = scene->at.size,
-		.depth = scene->at.depth,
+		.depth = scene->at.depth + (scene->workload->filled ? SLACK : 0),
 		.shared = scene->at.processes > 1,
 	};
 
