@@ -91,37 +91,46 @@ static void mbox_close_by_id(struct channel *channel)
 	delete(channel->in, channel->id);
 }
 
+/*
+ * Who sends or receives often has the structures ready, and fills in what changes: they are
+ * longer than those of others.
+ */
+static struct mbox_send sends[MANY];
+static struct mbox_recv recvs[MANY];
+
 static void mbox_send(struct channel *channel, struct letter *letter, size_t size)
 {
-	struct mbox_send send = {
-		.id = channel->id, .buf = (uintptr_t)letter->data, .len = size,
-	};
+	struct mbox_send *send = &sends[0];
 
-	command(channel->in, MBOX_IOC_SEND, &send, "send");
+	send->id = channel->id;
+	send->buf = (uintptr_t)letter->data;
+	send->len = size;
+	command(channel->in, MBOX_IOC_SEND, send, "send");
 }
 
 static void mbox_receive(struct channel *channel, struct letter *letter, size_t size)
 {
-	struct mbox_recv recv = {
-		.id = channel->id, .buf = (uintptr_t)letter->data, .size = size,
-	};
+	struct mbox_recv *recv = &recvs[0];
 
-	command(channel->out, MBOX_IOC_RECV, &recv, "receive");
+	recv->id = channel->id;
+	recv->buf = (uintptr_t)letter->data;
+	recv->size = size;
+	command(channel->out, MBOX_IOC_RECV, recv, "receive");
 }
 
 static void mbox_send_many(struct channel *channel, struct letter *letter, size_t size,
 			   unsigned int nr)
 {
-	struct mbox_send items[MANY];
 	struct mbox_batch batch = {
-		.items = (uintptr_t)items, .nr = nr, .size = sizeof(*items),
+		.items = (uintptr_t)sends, .nr = nr, .size = sizeof(*sends),
 	};
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		items[i] = (struct mbox_send) {
-			.id = channel->id, .buf = (uintptr_t)letter->data + i * size, .len = size,
-		};
+	for (i = 0; i < nr; i++) {
+		sends[i].id = channel->id;
+		sends[i].buf = (uintptr_t)letter->data + i * size;
+		sends[i].len = size;
+	}
 	command(channel->in, MBOX_IOC_SEND_BATCH, &batch, "send a batch");
 	if (batch.done != nr)
 		errx(1, "mbox: only %u of %u messages were sent", batch.done, nr);
@@ -130,17 +139,17 @@ static void mbox_send_many(struct channel *channel, struct letter *letter, size_
 static unsigned int mbox_receive_many(struct channel *channel, struct letter *letter, size_t size,
 				      unsigned int nr)
 {
-	struct mbox_recv items[MANY];
 	struct mbox_batch batch = {
 		.flags = MBOX_BATCH_WAIT_ONE,
-		.items = (uintptr_t)items, .nr = nr, .size = sizeof(*items),
+		.items = (uintptr_t)recvs, .nr = nr, .size = sizeof(*recvs),
 	};
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		items[i] = (struct mbox_recv) {
-			.id = channel->id, .buf = (uintptr_t)letter->data + i * size, .size = size,
-		};
+	for (i = 0; i < nr; i++) {
+		recvs[i].id = channel->id;
+		recvs[i].buf = (uintptr_t)letter->data + i * size;
+		recvs[i].size = size;
+	}
 	command(channel->out, MBOX_IOC_RECV_BATCH, &batch, "receive a batch");
 	return batch.done;
 }
