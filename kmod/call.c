@@ -198,17 +198,18 @@ void mbox_call_abandon(struct mbox_request *request)
  */
 
 static struct mbox_msg *alloc_reply(struct mbox *mb, struct mbox_participant *self,
-				    struct mbox_account *payer, u32 len)
+				    struct mbox_account *payer, u32 len, u32 nr_files)
 {
+	enum mbox_form form = nr_files ? MBOX_RARE : MBOX_PLAIN;
 	struct mbox_msg *msg;
 	int err;
 
-	err = mbox_msg_charge_reply(mb, payer, len);
+	err = mbox_msg_charge_reply(mb, payer, form, len);
 	if (err)
 		return ERR_PTR(err);
-	msg = mbox_msg_alloc(len);
+	msg = mbox_msg_alloc(form, len);
 	if (!msg) {
-		mbox_msg_uncharge_reply(mb, payer, len);
+		mbox_msg_uncharge_reply(mb, payer, form, len);
 		return ERR_PTR(-ENOMEM);
 	}
 	mbox_msg_sign(msg, self, payer, len);
@@ -219,20 +220,19 @@ static struct mbox_msg *alloc_reply(struct mbox *mb, struct mbox_participant *se
 static int fill_reply(struct mbox *mb, struct mbox_msg *msg, struct mbox_account *payer,
 		      const struct mbox_reply *reply)
 {
+	struct mbox_files *files;
+
 	if (copy_from_user(msg->data, u64_to_user_ptr(reply->buf), msg->len))
 		return -EFAULT;
 	msg->tag = reply->tag;
-	msg->shared = reply->flags & MBOX_REPLY_SHARED;
+	msg->shared = !!(reply->flags & MBOX_REPLY_SHARED);
 	if (!reply->nr_files)
 		return 0;
-	msg->files = mbox_files_take(mb, payer, u64_to_user_ptr(reply->files), reply->nr_files);
-	if (IS_ERR(msg->files)) {
-		int err = PTR_ERR(msg->files);
-
-		msg->files = NULL;
-		return err;
-	}
-	msg->nr_files = reply->nr_files;
+	files = mbox_files_take(mb, payer, u64_to_user_ptr(reply->files), reply->nr_files);
+	if (IS_ERR(files))
+		return PTR_ERR(files);
+	mbox_msg_rare(msg)->files = files;
+	mbox_msg_rare(msg)->nr_files = files->nr;
 	return 0;
 }
 
@@ -249,7 +249,7 @@ static struct mbox_msg *make_reply(struct mbox_request *request,
 	/* Even one who takes what fits has no use for more than that. */
 	if (reply->len > READ_ONCE(mbox_limits.max_size) && reply->len > mb->max_size)
 		return ERR_PTR(-EMSGSIZE);
-	msg = alloc_reply(mb, self, payer, reply->len);
+	msg = alloc_reply(mb, self, payer, reply->len, reply->nr_files);
 	if (IS_ERR(msg))
 		return msg;
 	err = fill_reply(mb, msg, payer, reply);

@@ -50,21 +50,22 @@ static struct mbox_send request_of(const struct mbox_call *call)
 static void fill_reply(struct mbox_call *call, const struct mbox_msg *reply, u64 clock)
 {
 	struct user_namespace *user_ns = current_user_ns();
+	u32 nr_files = mbox_msg_nr_files(reply);
 
 	call->got = 0;
 	if (reply->shared)
 		call->got |= MBOX_GOT_SHARED;
-	if (reply->nr_files > call->nr_reply_files)
+	if (nr_files > call->nr_reply_files)
 		call->got |= MBOX_GOT_FILES_LOST;
-	call->nr_reply_files = reply->nr_files;
+	call->nr_reply_files = nr_files;
 	call->reply_len = reply->len;
 	call->reply_tag = reply->tag;
 	call->stamp = reply->stamp;
 	call->clock = clock;
 	call->sender = reply->from->id;
 	call->pid = pid_vnr(reply->from->pid);
-	call->uid = from_kuid_munged(user_ns, reply->uid);
-	call->gid = from_kgid_munged(user_ns, reply->gid);
+	call->uid = from_kuid_munged(user_ns, mbox_msg_uid(reply));
+	call->gid = from_kgid_munged(user_ns, mbox_msg_gid(reply));
 }
 
 static int deliver_reply(const struct mbox_command *command, struct mbox_call *call,
@@ -72,6 +73,7 @@ static int deliver_reply(const struct mbox_command *command, struct mbox_call *c
 {
 	s32 __user *slots = u64_to_user_ptr(call->reply_files);
 	size_t len = min_t(u64, reply->len, call->size);
+	const struct mbox_files *files = mbox_msg_files(reply);
 	u32 nr_slots = call->nr_reply_files;
 	int err;
 
@@ -81,8 +83,8 @@ static int deliver_reply(const struct mbox_command *command, struct mbox_call *c
 	fill_reply(call, reply, clock);
 	err = mbox_command_reply(command, call, offsetof(struct mbox_call, nr_reply_files),
 				 offsetof(struct mbox_call, reserved));
-	if (!err && reply->files)
-		mbox_files_install(reply->files, slots, nr_slots);
+	if (!err && files)
+		mbox_files_install(files, slots, nr_slots);
 	return err;
 }
 

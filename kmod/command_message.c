@@ -266,24 +266,20 @@ static bool valid_recv(const struct mbox_recv *recv)
 	       recv->nr_ids && recv->nr_ids <= MBOX_CHOICE_MAX;
 }
 
-static u32 got_of(const struct mbox_recv *recv, const struct mbox_msg *msg, bool files_lost)
+/* @nr_files: how many there are, which may become 0 meanwhile for one that looks only. */
+static u32 got_of(const struct mbox_recv *recv, const struct mbox_msg *msg, u32 nr_files)
 {
-	u32 got = 0;
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+	u32 got = msg->shared ? MBOX_GOT_SHARED : 0;
 
-	if (!(recv->flags & MBOX_RECV_PEEK))
-		files_lost |= msg->nr_files > recv->nr_files;
-	if (files_lost)
+	if (!rare)
+		return got;
+	if (nr_files < rare->nr_files ||
+	    (!(recv->flags & MBOX_RECV_PEEK) && nr_files > recv->nr_files))
 		got |= MBOX_GOT_FILES_LOST;
-	if (msg->shared)
-		got |= MBOX_GOT_SHARED;
-	if (msg->request)
+	if (rare->request)
 		got |= MBOX_GOT_REQUEST;
 	return got;
-}
-
-static u64 token_for(const struct mbox_recv *recv, const struct mbox_msg *msg)
-{
-	return recv->flags & MBOX_RECV_TOKEN && msg->request ? msg->request->token : 0;
 }
 
 static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
@@ -291,14 +287,14 @@ static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
 {
 	struct user_namespace *user_ns = current_user_ns();
 	/* Of what is only looked at, files may be taken away at any moment. */
-	bool files_lost = READ_ONCE(msg->files_lost);
+	u32 nr_files = mbox_msg_nr_files(msg);
 
 	recv->len = msg->len;
 	recv->seq = msg->seq;
 	recv->prio = msg->prio;
 	recv->pid = pid_vnr(msg->from->pid);
-	recv->uid = from_kuid_munged(user_ns, msg->uid);
-	recv->gid = from_kgid_munged(user_ns, msg->gid);
+	recv->uid = from_kuid_munged(user_ns, mbox_msg_uid(msg));
+	recv->gid = from_kgid_munged(user_ns, mbox_msg_gid(msg));
 	recv->tag = msg->tag;
 	recv->from = mb->id;
 	recv->owned = 0;
@@ -307,10 +303,10 @@ static void fill_envelope(struct mbox_recv *recv, const struct mbox *mb,
 	recv->time = mbox_wait_user_time(msg->time);
 	recv->realtime = ktime_to_ns(msg->realtime);
 	recv->sender = msg->from->id;
-	recv->token = token_for(recv, msg);
+	recv->token = recv->flags & MBOX_RECV_TOKEN ? mbox_msg_token(msg) : 0;
 	recv->tid = msg->thread ? pid_vnr(msg->thread) : recv->pid;
-	recv->got = got_of(recv, msg, files_lost);
-	recv->nr_files = files_lost ? 0 : msg->nr_files;
+	recv->got = got_of(recv, msg, nr_files);
+	recv->nr_files = nr_files;
 }
 
 /* Everything that goes to the user, so that the receive can still be undone. */
@@ -347,17 +343,18 @@ static int deliver_deed(const struct mbox_command *command, struct mbox_recv *re
 			const struct mbox *mb, const struct mbox_msg *msg,
 			const struct mbox_wish *wish)
 {
+	struct mbox_deed *deed = mbox_msg_deed(msg);
 	struct mbox_heir heir;
 	int err;
 
-	err = mbox_owner_charge_deed(&heir, msg->deed);
+	err = mbox_owner_charge_deed(&heir, deed);
 	if (err)
 		return err;
 	err = deliver(command, recv, mb, msg, wish);
 	if (!err)
-		err = tell_owned(command, recv, msg->deed->mb->id);
+		err = tell_owned(command, recv, deed->mb->id);
 	if (!err)
-		err = mbox_owner_accept_deed(&heir, msg->deed);
+		err = mbox_owner_accept_deed(&heir, deed);
 	if (err == -ESTALE)
 		err = tell_owned(command, recv, 0);
 	mbox_owner_heir_free(&heir);
@@ -368,16 +365,18 @@ static int deliver_all(const struct mbox_command *command, struct mbox_recv *rec
 		       const struct mbox *mb, const struct mbox_msg *msg,
 		       const struct mbox_wish *wish)
 {
+	const struct mbox_files *files = mbox_msg_files(msg);
+	const struct mbox_deed *deed = mbox_msg_deed(msg);
 	u32 slots = recv->nr_files;
 	int err;
 
-	if (recv->flags & MBOX_RECV_ACCEPT && msg->deed && msg->deed->valid)
+	if (recv->flags & MBOX_RECV_ACCEPT && deed && deed->valid)
 		err = deliver_deed(command, recv, mb, msg, wish);
 	else
 		err = deliver(command, recv, mb, msg, wish);
 	/* For good, so at last. */
-	if (!err && slots && msg->files)
-		mbox_files_install(msg->files, u64_to_user_ptr(recv->files), slots);
+	if (!err && slots && files)
+		mbox_files_install(files, u64_to_user_ptr(recv->files), slots);
 	return err;
 }
 

@@ -99,11 +99,11 @@ static int alloc_slots(struct mbox *mb)
 	if (!(mb->kind & MBOX_CREATE_RESERVE))
 		return 0;
 	for (i = 0; i < mb->queue.max_msgs; i++) {
-		struct mbox_msg *slot = mbox_msg_alloc(mb->max_size);
+		struct mbox_msg *slot = mbox_msg_alloc(MBOX_RARE, mb->max_size);
 
 		if (!slot)
 			return -ENOMEM;
-		slot->pool = mb;
+		mbox_msg_rare(slot)->pool = mb;
 		list_add_tail(&slot->node, &mb->slots);
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -129,7 +129,7 @@ static size_t bytes_of(const struct mbox *mb)
 		bytes += BIT(mb->queue.index_bits) * sizeof(*mb->queue.index) +
 			 BIT(mb->seeker_bits) * sizeof(*mb->seekers);
 	if (mb->kind & MBOX_CREATE_RESERVE)
-		bytes += mb->queue.max_msgs * (sizeof(struct mbox_msg) + mb->max_size);
+		bytes += mb->queue.max_msgs * mbox_msg_bytes(MBOX_RARE, mb->max_size);
 	return bytes;
 }
 

@@ -9,6 +9,7 @@
 #include "dev.h"
 #include "ends.h"
 #include "link.h"
+#include "msg.h"
 #include "netlink.h"
 #include "participant.h"
 #include "registry.h"
@@ -21,9 +22,12 @@ static int __init mbox_init(void)
 	err = mbox_sysctl_init();
 	if (err)
 		return err;
-	err = mbox_account_init();
+	err = mbox_msg_init();
 	if (err)
 		goto exit_sysctl;
+	err = mbox_account_init();
+	if (err)
+		goto exit_msg;
 	err = mbox_link_init();
 	if (err)
 		goto exit_account;
@@ -56,6 +60,8 @@ exit_link:
 	mbox_link_exit();
 exit_account:
 	mbox_account_exit();
+exit_msg:
+	mbox_msg_exit();
 exit_sysctl:
 	mbox_sysctl_exit();
 	return err;
@@ -71,6 +77,7 @@ static void __exit mbox_exit(void)
 	mbox_call_exit();
 	mbox_link_exit();
 	mbox_account_exit();
+	mbox_msg_exit();
 	mbox_sysctl_exit();
 }
 

@@ -309,78 +309,153 @@ struct mbox_files {
 };
 
 /**
- * struct mbox_msg - a message
- * @node: in its level of the queue, or in a list of whoever owns it
+ * struct mbox_keyed - what a message has in a mailbox that it can be picked from
  * @run: the messages of the same key and priority, in order (queue.c)
- * @run_head: in the queue's index, if it is the first of its run
- * @expiry: in queue->expiries; the time, or KTIME_MAX for never
- * @seq: the mailbox's number for it, given when it was accepted
+ * @head: in the queue's index, if it is the first of its run
  * @key: what it can be picked by
- * @tag: the sender's, for the receiver
+ */
+struct mbox_keyed {
+	struct list_head run;
+	struct hlist_node head;
+	u64 key;
+};
+
+/**
+ * struct mbox_rare - what few messages have
+ * @expiry: in queue->expiries; the time, or KTIME_MAX for never
  * @sender: the synchronous sender that waits until it is received, or NULL
  * @pool: the mailbox that its memory belongs to, or NULL
  * @deed: the ownership that comes with it, or NULL
  * @lane: of an inbox, the one that it goes through (a reference), or NULL
  * @request: that it is (a reference), or NULL
  * @files: that come with it, or NULL; those of a queued one may be taken away
- * @payer: whose account it is charged to (a reference)
- * @from: the process that sent it (a reference)
- * @thread: the thread (a reference), or NULL if it is the one that @from is called by
- * @stamp: Lamport's, given when it was accepted
- * @time: when that was, CLOCK_MONOTONIC
- * @realtime: likewise, CLOCK_REALTIME
- * @uid: its effective user then
- * @gid: its effective group then
- * @refs: of those who look at it, and its owner's
- * @counted: it takes up capacity
- * @is_reply: it takes up no share, and nothing of a reserve
- * @shared: the sender's mark MBOX_SEND_SHARED
- * @files_lost: there were files, but they have been taken away
  * @nr_files: how many came with it
- * @bucket: of mailbox->waited, where its receipt is counted
- * @skips: its receipt is counted in mailbox->skipped
- * @prio: priority
- * @len: length of @data in bytes
- * @data: the payload
- *
- * It has one owner at a time: the sending call, the queue, the receiving call.
- * What is queued is guarded by mailbox->lock; the payload and the sender's
- * identity do not change once it is sent.
+ * @files_lost: there were files, but they have been taken away
  */
-struct mbox_msg {
-	struct list_head node;
-	struct list_head run;
-	struct hlist_node run_head;
+struct mbox_rare {
 	struct timerqueue_node expiry;
-	u64 seq;
-	u64 key;
-	u64 tag;
 	struct mbox_waiter *sender;
 	struct mbox *pool;
 	struct mbox_deed *deed;
 	struct mbox_lane *lane;
 	struct mbox_request *request;
 	struct mbox_files *files;
-	struct mbox_account *payer;
-	struct mbox_participant *from;
-	struct pid *thread;
+	u32 nr_files;
+	bool files_lost;
+};
+
+/* What a message has in front of it. */
+enum mbox_form {
+	MBOX_PLAIN,		/* nothing */
+	MBOX_KEYED,		/* struct mbox_keyed */
+	MBOX_RARE,		/* struct mbox_rare, then struct mbox_keyed */
+};
+
+/**
+ * struct mbox_msg - a message
+ * @node: in its level of the queue, or in a list of whoever owns it
+ * @seq: the mailbox's number for it, given when it was accepted
+ * @tag: the sender's, for the receiver
+ * @stamp: Lamport's, given when it was accepted
+ * @time: when that was, CLOCK_MONOTONIC
+ * @realtime: likewise, CLOCK_REALTIME
+ * @payer: whose account it is charged to (a reference): the sender's user then, unless
+ *	it is @nameless
+ * @from: the process that sent it (a reference)
+ * @thread: the thread (a reference), or NULL if it is the one that @from is called by
+ * @gid: its effective group then
+ * @refs: of those who look at it, and its owner's
+ * @len: length of @data in bytes
+ * @form: what is in front of it, an enum mbox_form; immutable
+ * @is_reply: it takes up no share, and nothing of a reserve
+ * @shared: the sender's mark MBOX_SEND_SHARED
+ * @nameless: of no user and no group
+ * @prio: priority
+ * @bucket: of mailbox->waited, where its receipt is counted
+ * @skips: its receipt is counted in mailbox->skipped
+ * @counted: it takes up capacity
+ * @data: the payload
+ *
+ * It has one owner at a time: the sending call, the queue, the receiving call.
+ * What is queued is guarded by mailbox->lock; the payload and the sender's
+ * identity do not change once it is sent. There may be very many: with 16 bytes of
+ * payload one is to take up no more than 128 bytes of memory, those included by which
+ * the kernel knows who pays for it.
+ */
+struct mbox_msg {
+	struct list_head node;
+	u64 seq;
+	u64 tag;
 	u64 stamp;
 	ktime_t time;
 	ktime_t realtime;
-	kuid_t uid;
+	struct mbox_account *payer;
+	struct mbox_participant *from;
+	struct pid *thread;
 	kgid_t gid;
 	refcount_t refs;
-	bool counted;
-	bool is_reply;
-	bool shared;
-	bool files_lost;
-	u8 nr_files;
-	u8 bucket;
-	bool skips;
-	u32 prio;
 	u32 len;
+	u8 form : 2;
+	u8 is_reply : 1;
+	u8 shared : 1;
+	u8 nameless : 1;
+	u8 prio;
+	u8 bucket : 7;
+	u8 skips : 1;
+	bool counted;
 	u8 data[];
 };
+
+/* Only of one that is not MBOX_PLAIN. */
+static inline struct mbox_keyed *mbox_msg_keyed(const struct mbox_msg *msg)
+{
+	return (struct mbox_keyed *)msg - 1;
+}
+
+static inline struct mbox_msg *mbox_keyed_msg(const struct mbox_keyed *keyed)
+{
+	return (struct mbox_msg *)(keyed + 1);
+}
+
+/* Or NULL. */
+static inline struct mbox_rare *mbox_msg_rare(const struct mbox_msg *msg)
+{
+	return msg->form == MBOX_RARE ? (struct mbox_rare *)mbox_msg_keyed(msg) - 1 : NULL;
+}
+
+static inline struct mbox_msg *mbox_rare_msg(const struct mbox_rare *rare)
+{
+	return mbox_keyed_msg((const struct mbox_keyed *)(rare + 1));
+}
+
+static inline struct mbox_request *mbox_msg_request(const struct mbox_msg *msg)
+{
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	return rare ? rare->request : NULL;
+}
+
+static inline struct mbox_deed *mbox_msg_deed(const struct mbox_msg *msg)
+{
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	return rare ? rare->deed : NULL;
+}
+
+static inline struct mbox_files *mbox_msg_files(const struct mbox_msg *msg)
+{
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	return rare ? rare->files : NULL;
+}
+
+/* How many files there are with it, as those see it who look only. */
+static inline u32 mbox_msg_nr_files(const struct mbox_msg *msg)
+{
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	return rare && !READ_ONCE(rare->files_lost) ? rare->nr_files : 0;
+}
 
 /**
  * struct mbox_queue - accepted messages, in order, and the room for more

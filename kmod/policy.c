@@ -129,7 +129,7 @@ static struct mbox_seat *next_receiver(const struct mbox *mb, const struct mbox_
 	if (!list_empty(&mb->receivers))
 		any = list_first_entry(&mb->receivers, struct mbox_seat, node);
 	if (mb->seekers)
-		seeker = first_seeker(mb, msg->key);
+		seeker = first_seeker(mb, mbox_msg_keyed(msg)->key);
 	if (!any || !seeker)
 		return any ?: seeker;
 	return any->arrival < seeker->arrival ? any : seeker;
@@ -141,38 +141,56 @@ static struct mbox_seat *next_receiver(const struct mbox *mb, const struct mbox_
 
 static bool has_expired(const struct mbox_msg *msg)
 {
-	return msg->expiry.expires != KTIME_MAX && msg->expiry.expires <= ktime_get();
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	return rare && rare->expiry.expires != KTIME_MAX && rare->expiry.expires <= ktime_get();
 }
 
 static void enqueue(struct mbox *mb, struct mbox_msg *msg,
 		    void (*add)(struct mbox_queue *queue, struct mbox_msg *msg))
 {
+	struct mbox_rare *rare = mbox_msg_rare(msg);
+
 	add(&mb->queue, msg);
-	if (msg->lane && msg->counted) {
-		msg->lane->msgs++;
-		msg->lane->bytes += msg->len;
+	if (!rare)
+		return;
+	if (rare->lane && msg->counted) {
+		rare->lane->msgs++;
+		rare->lane->bytes += msg->len;
 	}
-	if (msg->files) {
-		msg->files->msg = msg;
-		list_add_tail(&msg->files->node, &mb->filed);
+	if (rare->files) {
+		rare->files->msg = msg;
+		list_add_tail(&rare->files->node, &mb->filed);
 	}
+}
+
+/* The synchronous sender of a queued message that still waits, or NULL. */
+static struct mbox_waiter *sender_of(const struct mbox_msg *msg)
+{
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	return rare ? rare->sender : NULL;
 }
 
 /* Take a message out of the queue whose sender may still be waiting. */
 static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
 {
-	struct mbox_waiter *sender = msg->sender;
+	struct mbox_rare *rare = mbox_msg_rare(msg);
+	struct mbox_waiter *sender;
 
 	mbox_queue_del(&mb->queue, msg);
-	if (msg->lane && msg->counted) {
-		msg->lane->msgs--;
-		msg->lane->bytes -= msg->len;
-		stir(mb, msg->lane);
+	if (!rare)
+		return NULL;
+	if (rare->lane && msg->counted) {
+		rare->lane->msgs--;
+		rare->lane->bytes -= msg->len;
+		stir(mb, rare->lane);
 	}
-	if (msg->files)
-		list_del_init(&msg->files->node);
+	if (rare->files)
+		list_del_init(&rare->files->node);
+	sender = rare->sender;
 	if (sender) {
-		msg->sender = NULL;
+		rare->sender = NULL;
 		list_del_init(&sender->seat.node);
 		mb->nr_offers--;
 	}
@@ -252,7 +270,7 @@ static void drop(struct mbox *mb, struct mbox_msg *msg, int reason,
 /* What a sender still waits for it takes back: that was never sent. */
 static void drop_expired(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wakes)
 {
-	if (msg->sender)
+	if (sender_of(msg))
 		mb->refused++;
 	else
 		mb->expired++;
@@ -269,22 +287,22 @@ static struct mbox_msg *best_for(struct mbox *mb, const struct mbox_waiter *rece
 }
 
 /* Take away the files of a message. */
-static void strip(struct mbox_msg *msg, struct mbox_wakes *wakes)
+static void strip(struct mbox_rare *rare, struct mbox_wakes *wakes)
 {
-	list_move(&msg->files->node, &wakes->files);
-	msg->files = NULL;
-	WRITE_ONCE(msg->files_lost, true);
+	list_move(&rare->files->node, &wakes->files);
+	rare->files = NULL;
+	WRITE_ONCE(rare->files_lost, true);
 }
 
 /* The mailbox has lost its owner. What a sender still waits for it takes back. */
 static bool strip_or_drop(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wakes)
 {
-	bool drops = msg->sender;
+	bool drops = sender_of(msg);
 
 	if (drops)
 		drop(mb, msg, -EOWNERDEAD, wakes);
 	else
-		strip(msg, wakes);
+		strip(mbox_msg_rare(msg), wakes);
 	return drops;
 }
 
@@ -295,7 +313,7 @@ static bool drop_stale(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes 
 		drop_expired(mb, msg, wakes);
 		return true;
 	}
-	return msg->files && mbox_is_orphan(mb) && strip_or_drop(mb, msg, wakes);
+	return mbox_msg_files(msg) && mbox_is_orphan(mb) && strip_or_drop(mb, msg, wakes);
 }
 
 static struct mbox_msg *find(struct mbox *mb, const struct mbox_waiter *receiver,
@@ -345,11 +363,14 @@ static bool give(struct mbox *mb, struct mbox_seat *seat, struct mbox_msg *msg,
 		 struct mbox_wakes *wakes)
 {
 	struct mbox_waiter *receiver = seat->waiter, *sender;
+	struct mbox_request *request = mbox_msg_request(msg);
+	struct mbox_deed *deed = mbox_msg_deed(msg);
+	u32 nr_files = mbox_msg_nr_files(msg);
 	u64 stamp;
 
-	if (msg->len > receiver->room || (msg->files && msg->nr_files > receiver->files_room)) {
+	if (msg->len > receiver->room || nr_files > receiver->files_room) {
 		receiver->room = msg->len;
-		receiver->files_room = msg->files ? msg->nr_files : 0;
+		receiver->files_room = nr_files;
 		mbox_wait_finish(mb, receiver, -EMSGSIZE, wakes);
 		return false;
 	}
@@ -360,13 +381,13 @@ static bool give(struct mbox *mb, struct mbox_seat *seat, struct mbox_msg *msg,
 		mbox_wait_finish(mb, receiver, 0, wakes);
 		return false;
 	}
-	if (msg->deed)
-		msg->deed->valid = mbox_deed_holds(msg->deed);
+	if (deed)
+		deed->valid = mbox_deed_holds(deed);
 	count_receipt(mb, msg, receiver);
 	sender = unqueue(mb, msg);
-	if (msg->request) {
+	if (request) {
 		mb->sent++;
-		hold(mb, msg->request, seat);
+		hold(mb, request, seat);
 	} else if (sender && mbox_wait_claim(sender)) {
 		mb->sent++;
 		sender->peer = get_pid(receiver->who->pid);
@@ -402,8 +423,10 @@ static void offer(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wake
 
 static void watch_expiry(struct mbox *mb, const struct mbox_msg *msg)
 {
-	if (msg->expiry.expires != KTIME_MAX && mbox_queue_expiring(&mb->queue) == msg)
-		hrtimer_start(&mb->expiry_timer, msg->expiry.expires, HRTIMER_MODE_ABS);
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	if (rare && rare->expiry.expires != KTIME_MAX && mbox_queue_expiring(&mb->queue) == msg)
+		hrtimer_start(&mb->expiry_timer, rare->expiry.expires, HRTIMER_MODE_ABS);
 }
 
 /* The message of a sender that has room enters the queue. */
@@ -419,7 +442,7 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 	if (sender->request)
 		sender->request->caller = sender;
 	if (sender->sync) {
-		msg->sender = sender;
+		mbox_msg_rare(msg)->sender = sender;
 		list_add_tail(&sender->seat.node, &mb->offers);
 		mb->nr_offers++;
 	} else if (mbox_wait_claim(sender)) {
@@ -593,28 +616,36 @@ static bool return_slot(struct mbox *mb, struct mbox_msg *slot)
 	return live;
 }
 
+static bool is_slot(const struct mbox_msg *msg)
+{
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	return rare && rare->pool;
+}
+
 /* Let go of a message: the last one to do so frees it, or its slot. */
 void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg)
 {
-	if (mbox_msg_release(mb, msg) && !(msg->pool && return_slot(mb, msg)))
+	if (mbox_msg_release(mb, msg) && !(is_slot(msg) && return_slot(mb, msg)))
 		mbox_msg_free(msg);
 }
 
 /* Its caller waits for it to be received, again; false if it may not, or has given up. */
 static bool take_back(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *wakes)
 {
-	struct mbox_waiter *caller = msg->request->caller;
+	struct mbox_rare *rare = mbox_msg_rare(msg);
+	struct mbox_waiter *caller = rare->request->caller;
 
 	mb->sent--;
-	unhold(mb, msg->request);
+	unhold(mb, rare->request);
 	if (!caller)
 		return false;
 	if (!mbox_pass_holds(mb, caller->seat.pass)) {
-		decide(mb, msg->request, -EKEYREVOKED, wakes);
+		decide(mb, rare->request, -EKEYREVOKED, wakes);
 		return false;
 	}
 	caller->held = false;
-	msg->sender = caller;
+	rare->sender = caller;
 	list_add_tail(&caller->seat.node, &mb->offers);
 	mb->nr_offers++;
 	return true;
@@ -632,10 +663,10 @@ void mbox_policy_put_back(struct mbox *mb, struct mbox_msg *msg)
 
 	begin(mb, &wakes);
 	uncount_receipt(mb, msg);
-	live = !mbox_is_gone(mb) && (!msg->request || take_back(mb, msg, &wakes));
+	live = !mbox_is_gone(mb) && (!mbox_msg_request(msg) || take_back(mb, msg, &wakes));
 	if (live) {
-		if (msg->files && mbox_is_orphan(mb))
-			strip(msg, &wakes);
+		if (mbox_msg_files(msg) && mbox_is_orphan(mb))
+			strip(mbox_msg_rare(msg), &wakes);
 		enqueue(mb, msg, mbox_queue_put_back);
 		watch_expiry(mb, msg);
 		wakes.poll |= READABLE;
@@ -655,7 +686,7 @@ static bool is_underway(const struct mbox *mb, const struct mbox_waiter *waiter)
 	if (!waiter->request)
 		return false;
 	return waiter->held ||
-	       (waiter->msg->sender == waiter && !mbox_is_rendezvous(mb));
+	       (sender_of(waiter->msg) == waiter && !mbox_is_rendezvous(mb));
 }
 
 /* Out of where it waits, unless it is too late. */
@@ -673,7 +704,7 @@ static bool cancel(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		dismiss_request(mb, waiter->request);
 	if (waiter->held)
 		return true;
-	if (waiter->msg && waiter->msg->sender == waiter) {
+	if (waiter->msg && sender_of(waiter->msg) == waiter) {
 		trace_mbox_drop(mb, waiter->msg, -ECANCELED);
 		unqueue(mb, waiter->msg);
 	} else {

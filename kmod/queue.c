@@ -7,7 +7,7 @@
  *
  *   level    all messages of its priority, first in first out
  *   run      those of them that have its key, likewise: a circle through ->run.
- *            The first of the circle stands for it in the index, by ->run_head.
+ *            The first of the circle stands for it in the index, by ->head.
  *            A key has at most one run for each priority, so to look for the
  *            best message of a key means to look at one bucket
  *   expiries a time-ordered tree; the one order that costs O(log n)
@@ -54,13 +54,23 @@ static struct hlist_head *bucket(const struct mbox_queue *queue, u64 key)
 	return &queue->index[siphash_1u64(key, &queue->seed) >> (64 - queue->index_bits)];
 }
 
-static struct mbox_msg *find_run(const struct mbox_queue *queue, u64 key, u32 prio)
+static u32 prio_of(const struct mbox_keyed *keyed)
 {
-	struct mbox_msg *head;
+	return mbox_keyed_msg(keyed)->prio;
+}
 
-	hlist_for_each_entry(head, bucket(queue, key), run_head)
-		if (head->key == key && head->prio == prio)
-			return head;
+static u64 seq_of(const struct mbox_keyed *keyed)
+{
+	return mbox_keyed_msg(keyed)->seq;
+}
+
+static struct mbox_keyed *find_run(const struct mbox_queue *queue, u64 key, u32 prio)
+{
+	struct mbox_keyed *first;
+
+	hlist_for_each_entry(first, bucket(queue, key), head)
+		if (first->key == key && prio_of(first) == prio)
+			return first;
 	return NULL;
 }
 
@@ -68,39 +78,39 @@ static struct mbox_msg *find_run(const struct mbox_queue *queue, u64 key, u32 pr
  * A new message is the last of its run, one that is put back was the first: so
  * look at the head, then from the end.
  */
-static void index_insert(struct mbox_queue *queue, struct mbox_msg *msg)
+static void index_insert(struct mbox_queue *queue, struct mbox_keyed *keyed)
 {
-	struct mbox_msg *head = find_run(queue, msg->key, msg->prio);
-	struct mbox_msg *prev;
+	struct mbox_keyed *first = find_run(queue, keyed->key, prio_of(keyed));
+	struct mbox_keyed *prev;
 
-	INIT_LIST_HEAD(&msg->run);
-	INIT_HLIST_NODE(&msg->run_head);
-	if (!head) {
-		hlist_add_head(&msg->run_head, bucket(queue, msg->key));
+	INIT_LIST_HEAD(&keyed->run);
+	INIT_HLIST_NODE(&keyed->head);
+	if (!first) {
+		hlist_add_head(&keyed->head, bucket(queue, keyed->key));
 		return;
 	}
-	if (msg->seq < head->seq) {
-		list_add_tail(&msg->run, &head->run);
-		hlist_add_behind(&msg->run_head, &head->run_head);
-		hlist_del_init(&head->run_head);
+	if (seq_of(keyed) < seq_of(first)) {
+		list_add_tail(&keyed->run, &first->run);
+		hlist_add_behind(&keyed->head, &first->head);
+		hlist_del_init(&first->head);
 		return;
 	}
-	prev = list_prev_entry(head, run);
-	while (prev->seq > msg->seq)
+	prev = list_prev_entry(first, run);
+	while (seq_of(prev) > seq_of(keyed))
 		prev = list_prev_entry(prev, run);
-	list_add(&msg->run, &prev->run);
+	list_add(&keyed->run, &prev->run);
 }
 
-static void index_del(struct mbox_msg *msg)
+static void index_del(struct mbox_keyed *keyed)
 {
-	struct mbox_msg *next = list_next_entry(msg, run);
+	struct mbox_keyed *next = list_next_entry(keyed, run);
 
-	if (!hlist_unhashed(&msg->run_head)) {
-		if (next != msg)
-			hlist_add_behind(&next->run_head, &msg->run_head);
-		hlist_del_init(&msg->run_head);
+	if (!hlist_unhashed(&keyed->head)) {
+		if (next != keyed)
+			hlist_add_behind(&next->head, &keyed->head);
+		hlist_del_init(&keyed->head);
 	}
-	list_del_init(&msg->run);
+	list_del_init(&keyed->run);
 }
 
 /*
@@ -135,10 +145,20 @@ static void count_in(struct mbox_queue *queue, const struct mbox_msg *msg)
 	queue->bytes_high = max(queue->bytes_high, queue->bytes);
 }
 
-static void add_expiry(struct mbox_queue *queue, struct mbox_msg *msg)
+static bool expires(const struct mbox_rare *rare)
 {
-	if (msg->expiry.expires != KTIME_MAX)
-		timerqueue_add(&queue->expiries, &msg->expiry);
+	return rare && rare->expiry.expires != KTIME_MAX;
+}
+
+static void insert(struct mbox_queue *queue, struct mbox_msg *msg)
+{
+	struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	if (queue->index)
+		index_insert(queue, mbox_msg_keyed(msg));
+	if (expires(rare))
+		timerqueue_add(&queue->expiries, &rare->expiry);
+	count_in(queue, msg);
 }
 
 /* Accept a new message: it gets its sequence number here. */
@@ -146,10 +166,7 @@ void mbox_queue_add(struct mbox_queue *queue, struct mbox_msg *msg)
 {
 	msg->seq = ++queue->seq;
 	mbox_levels_add(&queue->levels, &msg->node, msg->prio);
-	if (queue->index)
-		index_insert(queue, msg);
-	add_expiry(queue, msg);
-	count_in(queue, msg);
+	insert(queue, msg);
 }
 
 /*
@@ -166,20 +183,19 @@ void mbox_queue_put_back(struct mbox_queue *queue, struct mbox_msg *msg)
 		if (next->seq > msg->seq)
 			break;
 	list_add_tail(&msg->node, &next->node);
-	if (queue->index)
-		index_insert(queue, msg);
-	add_expiry(queue, msg);
 	msg->counted = true;
-	count_in(queue, msg);
+	insert(queue, msg);
 }
 
 void mbox_queue_del(struct mbox_queue *queue, struct mbox_msg *msg)
 {
+	struct mbox_rare *rare = mbox_msg_rare(msg);
+
 	mbox_levels_del(&queue->levels, &msg->node, msg->prio);
 	if (queue->index)
-		index_del(msg);
-	if (msg->expiry.expires != KTIME_MAX)
-		timerqueue_del(&queue->expiries, &msg->expiry);
+		index_del(mbox_msg_keyed(msg));
+	if (expires(rare))
+		timerqueue_del(&queue->expiries, &rare->expiry);
 	if (msg->counted) {
 		queue->msgs--;
 		queue->bytes -= msg->len;
@@ -225,15 +241,16 @@ struct mbox_msg *mbox_queue_nth(const struct mbox_queue *queue, u32 nth)
 /* The first message of that key, of the highest or the least priority. */
 struct mbox_msg *mbox_queue_find(const struct mbox_queue *queue, u64 key, bool least)
 {
-	struct mbox_msg *best = NULL, *head;
+	struct mbox_keyed *best = NULL, *first;
 
-	hlist_for_each_entry(head, bucket(queue, key), run_head) {
-		if (head->key != key)
+	hlist_for_each_entry(first, bucket(queue, key), head) {
+		if (first->key != key)
 			continue;
-		if (!best || (least ? head->prio < best->prio : head->prio > best->prio))
-			best = head;
+		if (!best || (least ? prio_of(first) < prio_of(best) :
+				      prio_of(first) > prio_of(best)))
+			best = first;
 	}
-	return best;
+	return best ? mbox_keyed_msg(best) : NULL;
 }
 
 /* The message that expires first. */
@@ -241,5 +258,5 @@ struct mbox_msg *mbox_queue_expiring(struct mbox_queue *queue)
 {
 	struct timerqueue_node *node = timerqueue_getnext(&queue->expiries);
 
-	return node ? container_of(node, struct mbox_msg, expiry) : NULL;
+	return node ? mbox_rare_msg(container_of(node, struct mbox_rare, expiry)) : NULL;
 }

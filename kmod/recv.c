@@ -44,7 +44,7 @@ static struct mbox_msg *look_behind(struct mbox *mb, struct mbox_wish *wish,
 		return msg;
 	}
 	wish->room = msg->len;
-	wish->files_room = READ_ONCE(msg->files_lost) ? 0 : msg->nr_files;
+	wish->files_room = mbox_msg_nr_files(msg);
 	mbox_policy_discard(mb, msg);
 	return ERR_PTR(-EMSGSIZE);
 }
@@ -165,12 +165,16 @@ struct mbox_msg *mbox_recv_choose(struct mbox **mbs, struct mbox_pass *passes,
  */
 static void conclude(struct mbox_msg *msg, const struct mbox_wish *wish)
 {
-	if (msg->request && wish->flags & MBOX_RECV_TOKEN)
-		mbox_call_take(msg->request, wish->who);
-	else if (msg->request)
-		mbox_policy_fail(msg->request, -ECANCELED);
-	mbox_files_put(msg->files);
-	msg->files = NULL;
+	struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	if (!rare)
+		return;
+	if (rare->request && wish->flags & MBOX_RECV_TOKEN)
+		mbox_call_take(rare->request, wish->who);
+	else if (rare->request)
+		mbox_policy_fail(rare->request, -ECANCELED);
+	mbox_files_put(rare->files);
+	rare->files = NULL;
 }
 
 /* What was looked at stays where it is, what was not delivered goes back. */

@@ -67,6 +67,14 @@ static inline struct mbox_request *mbox_request_get(struct mbox_request *request
 	return request;
 }
 
+/* Of the request that the message is, or 0. */
+static inline u64 mbox_msg_token(const struct mbox_msg *msg)
+{
+	const struct mbox_request *request = mbox_msg_request(msg);
+
+	return request ? request->token : 0;
+}
+
 static inline void mbox_request_put(struct mbox_request *request)
 {
 	if (request && refcount_dec_and_test(&request->refs))

@@ -62,57 +62,84 @@ static struct mbox_msg *get_slot(struct mbox *mb, u32 prio, struct mbox_posting 
 }
 
 /* A new buffer, or a slot of the mailbox, for which there may be a wait. */
-static struct mbox_msg *get_buffer(struct mbox *mb, u32 len, u32 prio,
+static struct mbox_msg *get_buffer(struct mbox *mb, enum mbox_form form, u32 len, u32 prio,
 				   struct mbox_posting *posting)
 {
 	struct mbox_msg *msg;
 
 	if (mb->kind & MBOX_CREATE_RESERVE)
 		return get_slot(mb, prio, posting);
-	msg = mbox_msg_alloc(len);
+	msg = mbox_msg_alloc(form, len);
 	return msg ?: ERR_PTR(-ENOMEM);
 }
 
-static int charge(struct mbox *mb, u32 len, const struct mbox_posting *posting)
+static int charge(struct mbox *mb, enum mbox_form form, u32 len,
+		  const struct mbox_posting *posting)
 {
 	const struct cred *saved;
 	int err;
 
 	if (!posting->payer_cred)
-		return mbox_msg_charge(mb, posting->payer, len);
+		return mbox_msg_charge(mb, posting->payer, form, len);
 	saved = override_creds(posting->payer_cred);
-	err = mbox_msg_charge(mb, posting->payer, len);
+	err = mbox_msg_charge(mb, posting->payer, form, len);
 	revert_creds(saved);
 	return err;
 }
 
-static struct mbox_msg *prepare(struct mbox *mb, u32 len, u32 prio,
+/* @flags: MBOX_SEND_*. */
+static enum mbox_form choose_form(const struct mbox *mb, u64 flags,
+				  const struct mbox_posting *posting)
+{
+	if (mb->kind & (MBOX_CREATE_RESERVE | MBOX_CREATE_INBOX) || mbox_is_rendezvous(mb) ||
+	    flags & (MBOX_SEND_SYNC | MBOX_SEND_EXPIRES) ||
+	    posting->files || posting->deed || posting->request)
+		return MBOX_RARE;
+	return mb->queue.index ? MBOX_KEYED : MBOX_PLAIN;
+}
+
+static void fill_rare(struct mbox_rare *rare, struct mbox_posting *posting)
+{
+	rare->deed = posting->deed;
+	posting->deed = NULL;
+	rare->nr_files = posting->files ? posting->files->nr : 0;
+	rare->files = posting->files;
+	posting->files = NULL;
+	if (posting->request)
+		rare->request = mbox_request_get(posting->request);
+	if (posting->lane)
+		rare->lane = mbox_lane_get(posting->lane);
+}
+
+static struct mbox_msg *prepare(struct mbox *mb, u64 flags, u32 len, u32 prio,
 				struct mbox_posting *posting)
 {
+	enum mbox_form form = choose_form(mb, flags, posting);
 	struct mbox_msg *msg;
 	int err;
 
 	prio = array_index_nospec(prio, MBOX_LEVELS);
-	err = charge(mb, len, posting);
+	err = charge(mb, form, len, posting);
 	if (err)
 		return ERR_PTR(err);
-	msg = get_buffer(mb, len, prio, posting);
+	msg = get_buffer(mb, form, len, prio, posting);
 	if (IS_ERR(msg)) {
-		mbox_msg_uncharge(mb, posting->payer, len);
+		mbox_msg_uncharge(mb, posting->payer, form, len);
 		return msg;
 	}
 	mbox_msg_sign(msg, posting->from, posting->payer, len);
 	msg->prio = prio;
-	msg->deed = posting->deed;
-	posting->deed = NULL;
-	msg->nr_files = posting->files ? posting->files->nr : 0;
-	msg->files = posting->files;
-	posting->files = NULL;
-	if (posting->request)
-		msg->request = mbox_request_get(posting->request);
-	if (posting->lane)
-		msg->lane = mbox_lane_get(posting->lane);
+	if (form == MBOX_RARE)
+		fill_rare(mbox_msg_rare(msg), posting);
 	return msg;
+}
+
+static void set_key(const struct mbox *mb, struct mbox_msg *msg)
+{
+	u64 key = mb->kind & MBOX_CREATE_BY_SENDER ? msg->from->id : msg->tag;
+
+	if (msg->form != MBOX_PLAIN)
+		mbox_msg_keyed(msg)->key = key;
 }
 
 static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync,
@@ -121,13 +148,13 @@ static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync,
 	struct mbox_waiter sender;
 	int err;
 
-	msg->key = mb->kind & MBOX_CREATE_BY_SENDER ? msg->from->id : msg->tag;
+	set_key(mb, msg);
 	do {
 		sender = (struct mbox_waiter) {
 			.sync = sync || posting->request || mbox_is_rendezvous(mb),
 			.request = posting->request,
 			.lane = posting->lane,
-			.brings_files = msg->files,
+			.brings_files = mbox_msg_files(msg),
 			.prio = msg->prio,
 			.msg = msg,
 		};
@@ -195,7 +222,7 @@ static int send_user(struct mbox *mb, const struct mbox_send *send,
 		err = take_files(mb, send, posting);
 	if (err)
 		return err;
-	msg = prepare(mb, send->len, send->prio, posting);
+	msg = prepare(mb, send->flags, send->len, send->prio, posting);
 	if (IS_ERR(msg)) {
 		mbox_files_put(posting->files);
 		return PTR_ERR(msg);
@@ -205,8 +232,9 @@ static int send_user(struct mbox *mb, const struct mbox_send *send,
 		return -EFAULT;
 	}
 	msg->tag = send->tag;
-	msg->shared = send->flags & MBOX_SEND_SHARED;
-	msg->expiry.expires = expires;
+	msg->shared = !!(send->flags & MBOX_SEND_SHARED);
+	if (expires != KTIME_MAX)
+		mbox_msg_rare(msg)->expiry.expires = expires;
 	return submit(mb, msg, send->flags & MBOX_SEND_SYNC, posting, receipt);
 }
 
@@ -220,17 +248,14 @@ static int send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting
 	err = check(mb, len, posting);
 	if (err)
 		return err;
-	msg = prepare(mb, len, 0, posting);
+	msg = prepare(mb, 0, len, 0, posting);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 	if (!copy_from_iter_full(msg->data, len, from)) {
 		mbox_policy_discard(mb, msg);
 		return -EFAULT;
 	}
-	if (posting->payer_cred) {
-		msg->uid = INVALID_UID;
-		msg->gid = INVALID_GID;
-	}
+	msg->nameless = !!posting->payer_cred;
 	return submit(mb, msg, false, posting, &receipt);
 }
 

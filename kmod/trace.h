@@ -86,7 +86,7 @@ TRACE_EVENT(mbox_send,
 		__entry->len = msg->len;
 		__entry->prio = msg->prio;
 		__entry->tag = msg->tag;
-		__entry->token = msg->request ? msg->request->token : 0;
+		__entry->token = mbox_msg_token(msg);
 	),
 	TP_printk("net=%u id=%llu seq=%llu from=%llu pid=%d stamp=%llu len=%u prio=%u tag=%llu token=%llu",
 		  __entry->net, __entry->id, __entry->seq, __entry->from, __entry->pid,
@@ -121,7 +121,7 @@ TRACE_EVENT(mbox_recv,
 		__entry->pid = pid_nr(by->pid);
 		__entry->stamp = stamp;
 		__entry->len = msg->len;
-		__entry->token = msg->request ? msg->request->token : 0;
+		__entry->token = mbox_msg_token(msg);
 		__entry->waited = waited;
 	),
 	TP_printk("net=%u id=%llu seq=%llu from=%llu sent=%llu by=%llu pid=%d stamp=%llu len=%u token=%llu waited=%llu",
