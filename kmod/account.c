@@ -105,15 +105,10 @@ struct mbox_account *mbox_account_find(struct user_namespace *user_ns, kuid_t ui
 	return add_account(account);
 }
 
-struct mbox_account *mbox_account_get(struct mbox_account *account)
+/* Unless somebody has found it meanwhile. */
+void mbox_account_put_last(struct mbox_account *account)
 {
-	refcount_inc(&account->refs);
-	return account;
-}
-
-void mbox_account_put(struct mbox_account *account)
-{
-	if (!account || !refcount_dec_and_mutex_lock(&account->refs, &accounts_lock))
+	if (!refcount_dec_and_mutex_lock(&account->refs, &accounts_lock))
 		return;
 	rhashtable_remove_fast(&accounts, &account->node, params);
 	mutex_unlock(&accounts_lock);
@@ -132,21 +127,10 @@ struct mbox_account *mbox_account_outermost(struct mbox_account *account)
  * Tallies.
  */
 
-static bool add_below(atomic_long_t *sum, long amount, long limit)
-{
-	long old = atomic_long_read(sum);
-
-	do {
-		if (amount > limit - old)
-			return false;
-	} while (!atomic_long_try_cmpxchg(sum, &old, old + amount));
-	return true;
-}
-
 /* What it takes none of is not looked at: a quota may have been lowered. */
 static bool fits(atomic_long_t *sum, long amount, long limit)
 {
-	return !amount || add_below(sum, amount, limit);
+	return !amount || mbox_tally_add_below(sum, amount, limit);
 }
 
 /* Most things take of one or two only, and an atomic operation costs more than to see that. */

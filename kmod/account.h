@@ -60,8 +60,7 @@ struct mbox_account {
 };
 
 struct mbox_account *mbox_account_find(struct user_namespace *user_ns, kuid_t uid);
-struct mbox_account *mbox_account_get(struct mbox_account *account);
-void mbox_account_put(struct mbox_account *account);
+void mbox_account_put_last(struct mbox_account *account);
 struct mbox_account *mbox_account_outermost(struct mbox_account *account);
 
 int mbox_account_charge(struct mbox_account *account, const struct mbox_account *but,
@@ -71,6 +70,30 @@ void mbox_account_uncharge(struct mbox_account *account, const struct mbox_accou
 int mbox_tally_charge_ns(struct mbox_tally *tally, const struct mbox_cost *cost,
 			 struct user_namespace *user_ns);
 void mbox_tally_uncharge(struct mbox_tally *tally, const struct mbox_cost *cost);
+
+static inline struct mbox_account *mbox_account_get(struct mbox_account *account)
+{
+	refcount_inc(&account->refs);
+	return account;
+}
+
+static inline void mbox_account_put(struct mbox_account *account)
+{
+	if (account && !refcount_dec_not_one(&account->refs))
+		mbox_account_put_last(account);
+}
+
+/* False if that would be above the limit. */
+static inline bool mbox_tally_add_below(atomic_long_t *sum, long amount, long limit)
+{
+	long old = atomic_long_read(sum);
+
+	do {
+		if (amount > limit - old)
+			return false;
+	} while (!atomic_long_try_cmpxchg(sum, &old, old + amount));
+	return true;
+}
 
 int mbox_account_init(void);
 void mbox_account_exit(void);

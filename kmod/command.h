@@ -12,6 +12,7 @@
 #include "dev.h"
 #include "mbox.h"
 #include "participant.h"
+#include "recv.h"
 #include "send.h"
 
 /* What the caller gave, in a structure as long as ours; each begins with its flags. */
@@ -66,6 +67,10 @@ int mbox_command_post(const struct mbox_command *command, struct mbox *mb,
 		      struct mbox_receipt *receipt);
 int mbox_command_reply_first(const struct mbox_command *command,
 			     struct mbox_reply __user *user, struct mbox_participant *self);
+
+int mbox_command_conclude_recv(const struct mbox_command *command, struct mbox_recv *recv,
+			       struct mbox *mb, struct mbox_msg *msg,
+			       const struct mbox_wish *wish);
 
 int mbox_command_info(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_create(const struct mbox_command *command, union mbox_argument *arg);

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "command.h"
+#include "plain.h"
 
 /**
  * struct kind - what the items are
@@ -18,19 +19,32 @@
  * @min_size: of its first version
  * @nonblock: its flag for not waiting
  * @run: its command
+ * @run_plain: the same the short way, if it may wait, or MBOX_NOT_PLAIN
  */
 struct kind {
 	size_t size;
 	size_t min_size;
 	u64 nonblock;
 	int (*run)(const struct mbox_command *command, union mbox_argument *arg);
+	int (*run_plain)(struct file *file, void __user *user, bool may_wait);
 };
+
+static int send_plain(struct file *file, void __user *user, bool may_wait)
+{
+	return mbox_plain_send(file, user);
+}
+
+static int recv_plain(struct file *file, void __user *user, bool may_wait)
+{
+	return mbox_plain_recv(file, user, may_wait);
+}
 
 static const struct kind sends = {
 	.size = sizeof(struct mbox_send),
 	.min_size = offsetofend(struct mbox_send, reserved2),
 	.nonblock = MBOX_SEND_NONBLOCK,
 	.run = mbox_command_send,
+	.run_plain = send_plain,
 };
 
 static const struct kind recvs = {
@@ -38,29 +52,45 @@ static const struct kind recvs = {
 	.min_size = offsetofend(struct mbox_recv, nth),
 	.nonblock = MBOX_RECV_NONBLOCK,
 	.run = mbox_command_recv,
+	.run_plain = recv_plain,
 };
 
 /* Every item begins with its flags. */
 static_assert(!offsetof(struct mbox_send, flags) && !offsetof(struct mbox_recv, flags));
 
-static int run_item(const struct mbox_command *command, const struct mbox_batch *batch,
-		    const struct kind *kind, u32 at)
+static noinline int run_general(const struct mbox_command *command,
+				const struct mbox_batch *batch, const struct kind *kind,
+				void __user *user, bool may_wait)
 {
 	struct mbox_command item = {
 		.file = command->file,
 		.mf = command->mf,
-		.user = u64_to_user_ptr(batch->items) + (size_t)at * batch->size,
+		.user = user,
 		.size = min_t(size_t, batch->size, kind->size),
 	};
 	union mbox_argument arg;
 	int err;
 
-	err = copy_struct_from_user(&arg, kind->size, item.user, batch->size);
+	err = copy_struct_from_user(&arg, kind->size, user, batch->size);
 	if (err)
 		return err;
-	if (at && batch->flags & MBOX_BATCH_WAIT_ONE)
+	if (!may_wait)
 		arg.flags |= kind->nonblock;
 	return kind->run(&item, &arg);
+}
+
+static int run_item(const struct mbox_command *command, const struct mbox_batch *batch,
+		    const struct kind *kind, u32 at)
+{
+	void __user *user = u64_to_user_ptr(batch->items) + (size_t)at * batch->size;
+	bool may_wait = !at || !(batch->flags & MBOX_BATCH_WAIT_ONE);
+	int err = MBOX_NOT_PLAIN;
+
+	if (batch->size == kind->size)
+		err = kind->run_plain(command->file, user, may_wait);
+	if (err == MBOX_NOT_PLAIN)
+		err = run_general(command, batch, kind, user, may_wait);
+	return err;
 }
 
 /* What has been done is told; and one item alone is as interruptible as its call. */

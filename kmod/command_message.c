@@ -400,8 +400,9 @@ static int tell_needs(const struct mbox_command *command, struct mbox_recv *recv
 	return err ?: -EMSGSIZE;
 }
 
-static int conclude_recv(const struct mbox_command *command, struct mbox_recv *recv,
-			 struct mbox *mb, struct mbox_msg *msg, const struct mbox_wish *wish)
+/* What came of it, the message or an error, to the caller. */
+int mbox_command_conclude_recv(const struct mbox_command *command, struct mbox_recv *recv,
+			       struct mbox *mb, struct mbox_msg *msg, const struct mbox_wish *wish)
 {
 	int err;
 
@@ -429,7 +430,7 @@ static int receive_left(const struct mbox_command *command, struct mbox_recv *re
 	int err;
 
 	wish->left = true;
-	err = conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
+	err = mbox_command_conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
 	return err == -EAGAIN ? -ESRCH : err;
 }
 
@@ -453,7 +454,7 @@ static int receive_linked(const struct mbox_command *command, struct mbox_recv *
 	}
 	if (IS_ERR(wish->link))
 		return PTR_ERR(wish->link);
-	err = conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
+	err = mbox_command_conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
 	mbox_link_put(wish->link);
 	return err;
 }
@@ -476,7 +477,7 @@ static int receive_from(const struct mbox_command *command, struct mbox_recv *re
 	else if (mbox_is_inbox(mb))
 		err = receive_linked(command, recv, mb, wish, pass, patience, sender);
 	else
-		err = conclude_recv(command, recv, mb,
+		err = mbox_command_conclude_recv(command, recv, mb,
 				    mbox_recv_claim(mb, wish, pass, patience), wish);
 	mbox_participant_put(sender);
 	return err;
@@ -497,7 +498,7 @@ static int receive(const struct mbox_command *command, struct mbox_recv *recv, s
 		    recv->flags & (MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT))
 			return -EOPNOTSUPP;
 	}
-	return conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, &pass, patience), wish);
+	return mbox_command_conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, &pass, patience), wish);
 }
 
 /**
@@ -583,7 +584,7 @@ static int choose(const struct mbox_command *command, struct mbox_recv *recv,
 	if (!err) {
 		msg = mbox_recv_choose(choice->mbs, choice->passes, nr, wish, patience,
 				       &from);
-		err = conclude_recv(command, recv, from, msg, wish);
+		err = mbox_command_conclude_recv(command, recv, from, msg, wish);
 		remember_choice(command->mf, choice, from, first);
 	}
 	while (choice->nr)

@@ -17,18 +17,12 @@
 #include "direct.h"
 #include "ioctl.h"
 #include "mailbox.h"
+#include "msg.h"
 #include "participant.h"
 #include "recv.h"
 #include "rights.h"
 #include "send.h"
 #include "trace.h"
-
-/* The mailbox stays bound, and so held, for as long as the descriptor is open. */
-struct mbox *mbox_dev_bound(const struct mbox_file *mf)
-{
-	/* Pairs with the cmpxchg in mbox_dev_bind(). */
-	return smp_load_acquire(&mf->mb);
-}
 
 /* The same for those who want to use it, or why not. */
 struct mbox *mbox_dev_target(const struct mbox_file *mf)
@@ -50,54 +44,117 @@ int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb)
 	return 0;
 }
 
-/* The caller's account, to be put: most often that of whoever opened it. */
+static void forget(struct mbox_caller *caller, struct mbox *mb)
+{
+	if (caller->spare)
+		mbox_msg_free(mb, caller->spare);
+	mbox_participant_put(caller->self);
+	mbox_account_put(caller->payer);
+	put_cred(caller->cred);
+}
+
+/* The calling process: 0 or -ENOMEM. */
+static int learn(struct mbox_caller *caller)
+{
+	caller->self = mbox_participant_find(task_tgid(current));
+	if (IS_ERR(caller->self))
+		return PTR_ERR(caller->self);
+	caller->payer = mbox_account_find(current_user_ns(), current_euid());
+	if (IS_ERR(caller->payer)) {
+		mbox_participant_put(caller->self);
+		return PTR_ERR(caller->payer);
+	}
+	caller->cred = get_current_cred();
+	caller->process = caller->self->pid;
+	return 0;
+}
+
+static bool remembers_all(const struct mbox_caller *callers)
+{
+	unsigned int nr = 0;
+
+	for (; callers; callers = callers->next)
+		nr++;
+	return nr >= MBOX_CALLERS_MAX;
+}
+
+static bool add_caller(struct mbox_file *mf, struct mbox_caller *caller)
+{
+	caller->next = READ_ONCE(mf->callers);
+	return !remembers_all(caller->next) &&
+	       cmpxchg(&mf->callers, caller->next, caller) == caller->next;
+}
+
+/* Another process than the one that opened it, or with other rights: it may come again. */
+static void remember(struct mbox_file *mf)
+{
+	struct mbox_caller *caller;
+
+	if (remembers_all(smp_load_acquire(&mf->callers)))
+		return;
+	caller = kzalloc(sizeof(*caller), MBOX_GFP);
+	if (!caller)
+		return;
+	if (!learn(caller)) {
+		if (add_caller(mf, caller))
+			return;
+		forget(caller, NULL);
+	}
+	kfree(caller);
+}
+
+/* The caller's account, to be put: most often one that is known. */
 struct mbox_account *mbox_dev_payer(const struct mbox_file *mf)
 {
-	const struct mbox_account_key *key = &mf->payer->key;
+	const struct mbox_caller *caller = mbox_dev_caller(mf);
 
-	if (key->user_ns == current_user_ns() && uid_eq(key->uid, current_euid()))
-		return mbox_account_get(mf->payer);
+	if (caller)
+		return mbox_account_get(caller->payer);
 	return mbox_account_find(current_user_ns(), current_euid());
 }
 
-/* The calling process, to be put, or -ENOMEM: most often the one that opened it. */
-struct mbox_participant *mbox_dev_self(const struct mbox_file *mf)
+/* The calling process, to be put, or -ENOMEM; likewise. */
+struct mbox_participant *mbox_dev_self(struct mbox_file *mf)
 {
-	if (mf->opener->pid == task_tgid(current))
-		return mbox_participant_get(mf->opener);
+	const struct mbox_caller *caller = mbox_dev_caller(mf);
+
+	if (caller)
+		return mbox_participant_get(caller->self);
+	remember(mf);
 	return mbox_participant_find(task_tgid(current));
 }
 
 static int dev_open(struct inode *inode, struct file *file)
 {
 	struct mbox_file *mf = kzalloc(sizeof(*mf), MBOX_GFP);
+	int err;
 
 	if (!mf)
 		return -ENOMEM;
-	mf->payer = mbox_account_find(current_user_ns(), current_euid());
-	if (IS_ERR(mf->payer))
-		goto free_file;
-	mf->opener = mbox_participant_find(task_tgid(current));
-	if (IS_ERR(mf->opener))
-		goto put_payer;
+	err = learn(&mf->opener);
+	if (err) {
+		kfree(mf);
+		return err;
+	}
+	mf->callers = &mf->opener;
 	file->private_data = mf;
 	return stream_open(inode, file);
-
-put_payer:
-	mbox_account_put(mf->payer);
-free_file:
-	kfree(mf);
-	return -ENOMEM;
 }
 
 static int dev_release(struct inode *inode, struct file *file)
 {
 	struct mbox_file *mf = file->private_data;
+	struct mbox_caller *caller;
 
+	while (mf->callers != &mf->opener) {
+		caller = mf->callers;
+		mf->callers = caller->next;
+		forget(caller, mf->mb);
+		kfree(caller);
+	}
+	forget(&mf->opener, mf->mb);
 	if (mf->mb)
 		mbox_mailbox_put(mf->mb);
-	mbox_participant_put(mf->opener);
-	mbox_account_put(mf->payer);
 	kfree(mf);
 	return 0;
 }
@@ -112,7 +169,7 @@ static struct mbox *stream_target(const struct kiocb *iocb, unsigned int right,
 	if (IS_ERR(mb))
 		return mb;
 	mbox_rights_ask(pass, right);
-	mbox_rights_ask_opener(pass, mf->opener->pid, file->f_cred);
+	mbox_rights_ask_opener(pass, mf->opener.process, file->f_cred);
 	if (mbox_rights_admit(mb, pass))
 		return mb;
 	return ERR_PTR(mbox_rights_refusal(mb));
@@ -174,7 +231,7 @@ static bool is_unwitting(const struct file *file)
 static ssize_t write_message(struct kiocb *iocb, struct iov_iter *from)
 {
 	const struct file *file = iocb->ki_filp;
-	const struct mbox_file *mf = file->private_data;
+	struct mbox_file *mf = file->private_data;
 	struct mbox_posting posting = { .patience = patience_of(iocb) };
 	struct mbox *mb = stream_target(iocb, MBOX_RIGHT_SEND, &posting.pass);
 	size_t len = iov_iter_count(from);
@@ -184,7 +241,7 @@ static ssize_t write_message(struct kiocb *iocb, struct iov_iter *from)
 		return PTR_ERR_OR_ZERO(mb);
 	if (is_unwitting(file)) {
 		posting.payer_cred = file->f_cred;
-		posting.payer = mbox_account_get(mf->payer);
+		posting.payer = mbox_account_get(mf->opener.payer);
 	} else {
 		posting.payer = mbox_dev_payer(mf);
 	}
@@ -255,7 +312,7 @@ static __poll_t dev_poll(struct file *file, poll_table *wait)
 static void dev_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	const struct mbox_file *mf = file->private_data;
-	struct mbox_viewer viewer = mbox_viewer_self(mf->payer);
+	struct mbox_viewer viewer = mbox_viewer_self(mf->opener.payer);
 	struct mbox *mb = mbox_dev_bound(mf);
 	struct mbox_stat stat;
 	bool live;

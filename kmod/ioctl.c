@@ -13,6 +13,7 @@
 #include "dev.h"
 #include "ioctl.h"
 #include "mailbox.h"
+#include "plain.h"
 #include "registry.h"
 #include "trace.h"
 
@@ -114,15 +115,49 @@ static int run(const struct entry *entry, struct file *file, unsigned int size,
 	return err ?: entry->run(&command, &arg);
 }
 
-long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long user)
+static long run_general(struct file *file, unsigned int cmd, void __user *user)
 {
 	const struct entry *entry = find_entry(cmd);
 	int err = -ENOTTY;
 
 	if (entry)
-		err = run(entry, file, _IOC_SIZE(cmd), (void __user *)user);
+		err = run(entry, file, _IOC_SIZE(cmd), user);
 	trace_mbox_command(entry ? entry->name : "unknown", err);
 	return err;
+}
+
+static long run_send(struct file *file, void __user *user)
+{
+	int err = mbox_plain_send(file, user);
+
+	if (err == MBOX_NOT_PLAIN)
+		return run_general(file, MBOX_IOC_SEND, user);
+	trace_mbox_command("MBOX_IOC_SEND", err);
+	return err;
+}
+
+static long run_recv(struct file *file, void __user *user)
+{
+	int err = mbox_plain_recv(file, user, true);
+
+	if (err == MBOX_NOT_PLAIN)
+		return run_general(file, MBOX_IOC_RECV, user);
+	trace_mbox_command("MBOX_IOC_RECV", err);
+	return err;
+}
+
+long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case MBOX_IOC_SEND:
+		return run_send(file, user);
+	case MBOX_IOC_RECV:
+		return run_recv(file, user);
+	default:
+		return run_general(file, cmd, user);
+	}
 }
 
 /*

@@ -50,18 +50,20 @@ static void free_buffers(struct mbox *mb)
 
 	spin_lock(&mb->lock);
 	list_splice_init(&mb->slots, &slots);
+	mbox_msg_free_spares(mb);
 	index = mb->queue.index;
 	seekers = mb->seekers;
 	mb->queue.index = NULL;
 	mb->seekers = NULL;
 	spin_unlock(&mb->lock);
-	mbox_msg_free_list(&slots);
+	mbox_msg_free_list(mb, &slots);
 	kvfree(index);
 	kvfree(seekers);
 }
 
 static void free_mailbox(struct mbox *mb)
 {
+	mbox_msg_free_spares(mb);
 	kfree(mb->shares);
 	mbox_gate_clear(&mb->gate);
 	mbox_account_put(mb->payer);
@@ -128,6 +130,7 @@ static size_t bytes_of(const struct mbox *mb)
 	if (is_indexed(mb))
 		bytes += BIT(mb->queue.index_bits) * sizeof(*mb->queue.index) +
 			 BIT(mb->seeker_bits) * sizeof(*mb->seekers);
+	bytes += mb->spares.max * MBOX_SPARE_BYTES;
 	if (mb->kind & MBOX_CREATE_RESERVE)
 		bytes += mb->queue.max_msgs * mbox_msg_bytes(MBOX_RARE, mb->max_size);
 	return bytes;
@@ -149,6 +152,14 @@ static u64 kind_of(u64 flags)
 	return flags & ~MBOX_CREATE_BIND;
 }
 
+/* Whatever wants more than room of those who send, or more than a right, is none. */
+static bool is_plain(const struct mbox *mb)
+{
+	return mb->share == 100 && !mbox_is_rendezvous(mb) &&
+	       !(mb->kind & (MBOX_CREATE_PROCESS | MBOX_CREATE_RESERVE | MBOX_CREATE_SINGLE |
+			     MBOX_CREATE_PAIR));
+}
+
 static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 {
 	memcpy(mb->name, attr->name, sizeof(mb->name));
@@ -160,6 +171,8 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	mb->queue.index_bits = index_bits(mb);
 	mb->seeker_bits = mbox_is_inbox(mb) ? MBOX_INBOX_SEEKER_BITS : MBOX_SEEKER_BITS;
 	mb->share = share_of(mb, attr);
+	mb->plain = is_plain(mb);
+	mb->spares.max = mb->plain ? clamp(mb->queue.max_msgs, MBOX_SPARES_MIN, MBOX_SPARES_MAX) : 0;
 	timerqueue_init_head(&mb->queue.expiries);
 	mb->bytes = bytes_of(mb);
 	mb->state = MBOX_LIVE;

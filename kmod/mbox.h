@@ -105,6 +105,7 @@
 #include <linux/hashtable.h>
 #include <linux/hrtimer.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mbox.h>
 #include <linux/mbox_netlink.h>
 #include <linux/mutex.h>
@@ -354,6 +355,7 @@ enum mbox_form {
 /**
  * struct mbox_msg - a message
  * @node: in its level of the queue, or in a list of whoever owns it
+ * @idle: in spares->idle of the mailbox, if it is no message now
  * @seq: the mailbox's number for it, given when it was accepted
  * @tag: the sender's, for the receiver
  * @stamp: Lamport's, given when it was accepted
@@ -370,6 +372,7 @@ enum mbox_form {
  * @is_reply: it takes up no share, and nothing of a reserve
  * @shared: the sender's mark MBOX_SEND_SHARED
  * @nameless: of no user and no group
+ * @spare: its memory is one of the mailbox's spares; immutable
  * @prio: priority
  * @bucket: of mailbox->waited, where its receipt is counted
  * @skips: its receipt is counted in mailbox->skipped
@@ -383,7 +386,10 @@ enum mbox_form {
  * the kernel knows who pays for it.
  */
 struct mbox_msg {
-	struct list_head node;
+	union {
+		struct list_head node;
+		struct llist_node idle;
+	};
 	u64 seq;
 	u64 tag;
 	u64 stamp;
@@ -399,6 +405,7 @@ struct mbox_msg {
 	u8 is_reply : 1;
 	u8 shared : 1;
 	u8 nameless : 1;
+	u8 spare : 1;
 	u8 prio;
 	u8 bucket : 7;
 	u8 skips : 1;
@@ -539,6 +546,29 @@ struct mbox_ns {
 	refcount_t refs;
 };
 
+/*
+ * A mailbox keeps so many buffers for plain messages of up to so many bytes, once they have
+ * been needed: most of what a message costs is else to find memory, to have it charged to a
+ * memory cgroup, and to give it back.
+ */
+#define MBOX_SPARES_MIN		4U	/* some are with those who send and receive */
+#define MBOX_SPARES_MAX		32U
+#define MBOX_SPARE_BYTES	192
+#define MBOX_SPARE_SIZE		(MBOX_SPARE_BYTES - sizeof(struct mbox_msg))
+
+/**
+ * struct mbox_spares - memory of messages, to be used again
+ * @idle: those that are in no message: added to without a lock, taken from under
+ *	mailbox->lock
+ * @nr: how many there are, in messages, too
+ * @max: how many there may be; immutable after setup
+ */
+struct mbox_spares {
+	struct llist_head idle;
+	atomic_t nr;
+	int max;
+};
+
 enum mbox_state {
 	MBOX_LIVE,
 	MBOX_GONE,
@@ -552,6 +582,7 @@ enum mbox_state {
  * @max_size: largest message; immutable after setup
  * @share: how much of it a user may fill, in percent; immutable after setup
  * @kind: MBOX_CREATE_* bits; immutable after setup
+ * @plain: messages can go the short way (plain.c); immutable after setup
  * @bytes: its memory, as it is charged while it is LIVE; immutable after setup
  * @refs: see Lifetimes
  * @rcu: lookups may still look at @refs after the last put
@@ -578,6 +609,7 @@ enum mbox_state {
  * @held: requests that were received and wait for their reply
  * @filed: the files of queued messages
  * @slots: MBOX_CREATE_RESERVE: the buffers that are free
+ * @spares: of one that is @plain: buffers to be used again
  * @gate: which processes may use it now
  * @shares: how much each user fills, by user; NULL if @share is 100
  * @nr_receivers: how many seats of receivers there are
@@ -606,6 +638,7 @@ struct mbox {
 	u32 max_size;
 	u32 share;
 	u64 kind;
+	bool plain;
 	size_t bytes;
 
 	refcount_t refs;
@@ -633,6 +666,7 @@ struct mbox {
 	struct list_head held;
 	struct list_head filed;
 	struct list_head slots;
+	struct mbox_spares spares;
 	struct mbox_gate gate;
 	struct hlist_head *shares;
 	u32 nr_receivers;

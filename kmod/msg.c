@@ -34,23 +34,6 @@
 
 static struct kmem_cache *small[MBOX_RARE];
 
-static size_t size_in_front(enum mbox_form form)
-{
-	static const size_t sizes[] = {
-		[MBOX_PLAIN] = 0,
-		[MBOX_KEYED] = sizeof(struct mbox_keyed),
-		[MBOX_RARE] = sizeof(struct mbox_rare) + sizeof(struct mbox_keyed),
-	};
-
-	return sizes[form];
-}
-
-/* All the memory of a message of @size bytes. */
-size_t mbox_msg_bytes(enum mbox_form form, u32 size)
-{
-	return size_in_front(form) + sizeof(struct mbox_msg) + size;
-}
-
 static bool is_small(enum mbox_form form, u32 size)
 {
 	return form != MBOX_RARE && size <= SMALL;
@@ -80,33 +63,28 @@ struct mbox_msg *mbox_msg_alloc(enum mbox_form form, u32 size)
 
 	if (!front)
 		return NULL;
-	msg = front + size_in_front(form);
+	msg = front + mbox_msg_front(form);
 	msg->form = form;
+	msg->spare = false;
 	if (form == MBOX_RARE)
 		mbox_msg_rare(msg)->pool = NULL;
 	return msg;
-}
-
-static struct mbox_cost cost_of(enum mbox_form form, u32 len)
-{
-	return (struct mbox_cost) { .msgs = 1, .bytes = mbox_msg_bytes(form, len) };
 }
 
 /* Replies are charged to quotas only. 0, -EDQUOT or -ENOSPC. */
 int mbox_msg_charge_reply(struct mbox *mb, struct mbox_account *payer, enum mbox_form form,
 			  u32 len)
 {
-	const struct mbox_cost cost = cost_of(form, len);
+	const struct mbox_cost cost = { .msgs = 1, .bytes = mbox_msg_bytes(form, len) };
 
-	return mbox_ns_charge(mb->ns, payer, &cost);
+	return mbox_ns_charge_msg(mb->ns, payer, cost.bytes) ?
+	       0 : mbox_ns_charge(mb->ns, payer, &cost);
 }
 
 void mbox_msg_uncharge_reply(struct mbox *mb, struct mbox_account *payer, enum mbox_form form,
 			     u32 len)
 {
-	const struct mbox_cost cost = cost_of(form, len);
-
-	mbox_ns_uncharge(mb->ns, payer, &cost);
+	mbox_ns_uncharge_msg(mb->ns, payer, mbox_msg_bytes(form, len));
 }
 
 /* Whoever created the mailbox may have paid for its buffers. */
@@ -118,8 +96,11 @@ static bool is_paid_for(const struct mbox *mb)
 /* Before a message is made: 0, -EXFULL, -EDQUOT, -ENOSPC or -ENOMEM. */
 int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, enum mbox_form form, u32 len)
 {
-	int err = mbox_share_charge(mb, payer, len);
+	int err;
 
+	if (mb->plain && mbox_ns_charge_msg(mb->ns, payer, mbox_msg_bytes(form, len)))
+		return 0;
+	err = mbox_share_charge(mb, payer, len);
 	if (err || is_paid_for(mb))
 		return err;
 	err = mbox_msg_charge_reply(mb, payer, form, len);
@@ -136,13 +117,7 @@ void mbox_msg_uncharge(struct mbox *mb, struct mbox_account *payer, enum mbox_fo
 		mbox_msg_uncharge_reply(mb, payer, form, len);
 }
 
-/* NULL for the one that a process is called by: it has the same struct pid. */
-static struct pid *get_thread(void)
-{
-	return thread_group_leader(current) ? NULL : get_pid(task_pid(current));
-}
-
-static void init_rare(struct mbox_rare *rare)
+void mbox_msg_init_rare(struct mbox_rare *rare)
 {
 	timerqueue_init(&rare->expiry);
 	rare->expiry.expires = KTIME_MAX;
@@ -155,34 +130,33 @@ static void init_rare(struct mbox_rare *rare)
 	rare->files_lost = false;
 }
 
-/* Make it a message of the calling process, @from, that @payer was charged for. */
-void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
-		   struct mbox_account *payer, u32 len)
+/*
+ * Spares.
+ */
+
+/* New memory of the mailbox, or NULL if it has enough, or there is none. */
+struct mbox_msg *mbox_msg_alloc_spare(struct mbox *mb)
 {
-	if (msg->form == MBOX_RARE)
-		init_rare(mbox_msg_rare(msg));
-	refcount_set(&msg->refs, 1);
-	msg->payer = mbox_account_get(payer);
-	msg->from = mbox_participant_get(from);
-	msg->thread = get_thread();
-	msg->gid = current_egid();
-	msg->is_reply = false;
-	msg->shared = false;
-	msg->nameless = false;
-	msg->counted = true;
-	msg->prio = 0;
-	msg->tag = 0;
-	msg->len = len;
+	struct mbox_msg *msg;
+
+	if (atomic_inc_return(&mb->spares.nr) <= mb->spares.max) {
+		msg = mbox_msg_alloc(MBOX_PLAIN, MBOX_SPARE_SIZE);
+		if (msg) {
+			msg->spare = true;
+			return msg;
+		}
+	}
+	atomic_dec(&mb->spares.nr);
+	return NULL;
 }
 
-kuid_t mbox_msg_uid(const struct mbox_msg *msg)
+/* Nobody uses them: the mailbox is locked, or nobody has it any more. */
+void mbox_msg_free_spares(struct mbox *mb)
 {
-	return msg->nameless ? INVALID_UID : msg->payer->key.uid;
-}
+	struct mbox_msg *msg, *next;
 
-kgid_t mbox_msg_gid(const struct mbox_msg *msg)
-{
-	return msg->nameless ? INVALID_GID : msg->gid;
+	llist_for_each_entry_safe(msg, next, llist_del_all(&mb->spares.idle), idle)
+		kfree(msg);
 }
 
 struct mbox_msg *mbox_msg_get(struct mbox_msg *msg)
@@ -213,33 +187,36 @@ bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg)
 		mbox_msg_uncharge(mb, msg->payer, msg->form, msg->len);
 	mbox_account_put(msg->payer);
 	mbox_participant_put(msg->from);
-	put_pid(msg->thread);
+	if (msg->thread)
+		put_pid(msg->thread);
 	return true;
 }
 
-void mbox_msg_free(struct mbox_msg *msg)
+void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg)
 {
-	void *front = (void *)msg - size_in_front(msg->form);
+	void *front = (void *)msg - mbox_msg_front(msg->form);
 
-	if (is_small(msg->form, msg->len))
+	if (msg->spare)
+		llist_add(&msg->idle, &mb->spares.idle);
+	else if (is_small(msg->form, msg->len))
 		kmem_cache_free(small[msg->form], front);
 	else
 		kvfree(front);
 }
 
-void mbox_msg_free_list(struct list_head *msgs)
+void mbox_msg_free_list(struct mbox *mb, struct list_head *msgs)
 {
 	struct mbox_msg *msg, *next;
 
 	list_for_each_entry_safe(msg, next, msgs, node) {
-		mbox_msg_free(msg);
+		mbox_msg_free(mb, msg);
 		cond_resched();
 	}
 }
 
 static struct kmem_cache *create_cache(const char *name, enum mbox_form form)
 {
-	size_t front = size_in_front(form) + sizeof(struct mbox_msg);
+	size_t front = mbox_msg_front(form) + sizeof(struct mbox_msg);
 
 	return kmem_cache_create_usercopy(name, front + SMALL, 0, SLAB_ACCOUNT, front, SMALL, NULL);
 }

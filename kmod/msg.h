@@ -2,9 +2,36 @@
 #ifndef MBOX_MSG_H
 #define MBOX_MSG_H
 
-#include "mbox.h"
+#include <linux/cred.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
 
-size_t mbox_msg_bytes(enum mbox_form form, u32 size);
+#include "account.h"
+#include "caller.h"
+#include "clock.h"
+#include "mbox.h"
+#include "ns.h"
+#include "participant.h"
+
+/* What is in front of it, in bytes. */
+static inline size_t mbox_msg_front(enum mbox_form form)
+{
+	switch (form) {
+	case MBOX_PLAIN:
+		return 0;
+	case MBOX_KEYED:
+		return sizeof(struct mbox_keyed);
+	default:
+		return sizeof(struct mbox_rare) + sizeof(struct mbox_keyed);
+	}
+}
+
+/* All the memory of a message of @size bytes. */
+static inline size_t mbox_msg_bytes(enum mbox_form form, u32 size)
+{
+	return mbox_msg_front(form) + sizeof(struct mbox_msg) + size;
+}
+
 struct mbox_msg *mbox_msg_alloc(enum mbox_form form, u32 size);
 int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, enum mbox_form form, u32 len);
 void mbox_msg_uncharge(struct mbox *mb, struct mbox_account *payer, enum mbox_form form,
@@ -13,15 +40,99 @@ int mbox_msg_charge_reply(struct mbox *mb, struct mbox_account *payer, enum mbox
 			  u32 len);
 void mbox_msg_uncharge_reply(struct mbox *mb, struct mbox_account *payer, enum mbox_form form,
 			     u32 len);
-void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
-		   struct mbox_account *payer, u32 len);
-kuid_t mbox_msg_uid(const struct mbox_msg *msg);
-kgid_t mbox_msg_gid(const struct mbox_msg *msg);
+void mbox_msg_init_rare(struct mbox_rare *rare);
+struct mbox_msg *mbox_msg_alloc_spare(struct mbox *mb);
+void mbox_msg_free_spares(struct mbox *mb);
+/*
+ * The caller will send again: let it find memory then. The mailbox is locked, for only one
+ * may take from the list at a time.
+ */
+static inline void mbox_msg_restock(struct mbox *mb, struct mbox_caller *caller)
+{
+	struct llist_node *node;
+	struct mbox_msg *former;
+
+	lockdep_assert_held(&mb->lock);
+	if (READ_ONCE(caller->spare) || llist_empty(&mb->spares.idle))
+		return;
+	node = llist_del_first(&mb->spares.idle);
+	if (!node)
+		return;
+	former = xchg(&caller->spare, llist_entry(node, struct mbox_msg, idle));
+	if (former)
+		llist_add(&former->idle, &mb->spares.idle);
+}
+
 struct mbox_msg *mbox_msg_get(struct mbox_msg *msg);
 bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg);
-void mbox_msg_free(struct mbox_msg *msg);
-void mbox_msg_free_list(struct list_head *msgs);
+void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg);
+void mbox_msg_free_list(struct mbox *mb, struct list_head *msgs);
 int mbox_msg_init(void);
 void mbox_msg_exit(void);
+
+/* NULL for the one that a process is called by: it has the same struct pid. */
+static inline struct pid *mbox_msg_thread(void)
+{
+	return thread_group_leader(current) ? NULL : get_pid(task_pid(current));
+}
+
+/* Make it a message of the calling process, @from, that @payer was charged for. */
+static inline void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
+		   struct mbox_account *payer, u32 len)
+{
+	if (msg->form == MBOX_RARE)
+		mbox_msg_init_rare(mbox_msg_rare(msg));
+	refcount_set(&msg->refs, 1);
+	msg->payer = mbox_account_get(payer);
+	msg->from = mbox_participant_get(from);
+	msg->thread = mbox_msg_thread();
+	msg->gid = current_egid();
+	msg->is_reply = false;
+	msg->shared = false;
+	msg->nameless = false;
+	msg->counted = true;
+	msg->prio = 0;
+	msg->tag = 0;
+	msg->len = len;
+}
+
+/* It is accepted now. */
+static inline void mbox_msg_stamp(struct mbox_msg *msg)
+{
+	msg->stamp = mbox_clock_tick(&msg->from->clock);
+	msg->time = ktime_get();
+	msg->realtime = ktime_mono_to_real(msg->time);
+}
+
+/* What it can be picked by. */
+static inline void mbox_msg_set_key(const struct mbox *mb, struct mbox_msg *msg)
+{
+	if (msg->form == MBOX_PLAIN)
+		return;
+	mbox_msg_keyed(msg)->key = mb->kind & MBOX_CREATE_BY_SENDER ? msg->from->id : msg->tag;
+}
+
+static inline kuid_t mbox_msg_uid(const struct mbox_msg *msg)
+{
+	return msg->nameless ? INVALID_UID : msg->payer->key.uid;
+}
+
+static inline kgid_t mbox_msg_gid(const struct mbox_msg *msg)
+{
+	return msg->nameless ? INVALID_GID : msg->gid;
+}
+
+/*
+ * What mbox_msg_release() does with the last reference to a message that has nothing rare,
+ * of a mailbox in which no user has a share.
+ */
+static inline void mbox_msg_release_plain(struct mbox *mb, struct mbox_msg *msg)
+{
+	mbox_ns_uncharge_msg(mb->ns, msg->payer, mbox_msg_bytes(msg->form, msg->len));
+	mbox_account_put(msg->payer);
+	mbox_participant_put(msg->from);
+	if (msg->thread)
+		put_pid(msg->thread);
+}
 
 #endif /* MBOX_MSG_H */

@@ -4,6 +4,8 @@
 
 #include <linux/user_namespace.h>
 
+#include "account.h"
+#include "limits.h"
 #include "mbox.h"
 
 struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns, unsigned int inum);
@@ -14,6 +16,47 @@ int mbox_ns_charge(struct mbox_ns *ns, struct mbox_account *payer,
 		   const struct mbox_cost *cost);
 void mbox_ns_uncharge(struct mbox_ns *ns, struct mbox_account *payer,
 		      const struct mbox_cost *cost);
+
+/*
+ * The same for one message, of @bytes, which is most of what is charged: false if it is not
+ * as simple as that, and mbox_ns_charge() is to say why.
+ */
+static inline bool mbox_tally_charge_msg(struct mbox_tally *tally, unsigned long bytes,
+					 const struct mbox_quota *quota)
+{
+	if (!mbox_tally_add_below(&tally->msgs, 1, READ_ONCE(quota->msgs)))
+		return false;
+	if (mbox_tally_add_below(&tally->bytes, bytes, READ_ONCE(quota->bytes)))
+		return true;
+	atomic_long_dec(&tally->msgs);
+	return false;
+}
+
+static inline void mbox_tally_uncharge_msg(struct mbox_tally *tally, unsigned long bytes)
+{
+	atomic_long_dec(&tally->msgs);
+	atomic_long_sub(bytes, &tally->bytes);
+}
+
+static inline bool mbox_ns_charge_msg(struct mbox_ns *ns, struct mbox_account *payer,
+				      unsigned long bytes)
+{
+	if (payer->parent ||
+	    !mbox_tally_charge_msg(&payer->tally, bytes, &mbox_limits.user))
+		return false;
+	if (mbox_tally_charge_msg(&ns->tally, bytes, &mbox_limits.ns))
+		return true;
+	mbox_tally_uncharge_msg(&payer->tally, bytes);
+	return false;
+}
+
+static inline void mbox_ns_uncharge_msg(struct mbox_ns *ns, struct mbox_account *payer,
+					unsigned long bytes)
+{
+	for (; payer; payer = payer->parent)
+		mbox_tally_uncharge_msg(&payer->tally, bytes);
+	mbox_tally_uncharge_msg(&ns->tally, bytes);
+}
 
 void mbox_ns_info(struct mbox_ns *ns, struct mbox_info *info);
 void mbox_ns_usage(struct mbox_ns *ns, const struct mbox_account *account,

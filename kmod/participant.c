@@ -153,10 +153,10 @@ static void free_later(struct rcu_head *rcu)
 	kfree(participant);
 }
 
-void mbox_participant_put(struct mbox_participant *participant)
+/* Unless somebody has found it meanwhile. */
+void mbox_participant_put_last(struct mbox_participant *participant)
 {
-	if (!participant ||
-	    !refcount_dec_and_mutex_lock(&participant->refs, &participants_lock))
+	if (!refcount_dec_and_mutex_lock(&participant->refs, &participants_lock))
 		return;
 	/* Those fail for one that was never in the tables. */
 	rhashtable_remove_fast(&pids, &participant->pid_node, by_pid);
@@ -282,12 +282,6 @@ struct mbox_participant *mbox_participant_resolve(enum mbox_address how, u64 add
 	default:
 		return find_id(address) ?: ERR_PTR(-ESRCH);
 	}
-}
-
-struct mbox_participant *mbox_participant_get(struct mbox_participant *participant)
-{
-	refcount_inc(&participant->refs);
-	return participant;
 }
 
 /*

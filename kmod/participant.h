@@ -10,8 +10,7 @@ enum mbox_address { MBOX_BY_PID, MBOX_BY_PIDFD, MBOX_BY_ID };
 struct mbox_participant *mbox_participant_find(struct pid *process);
 int mbox_participant_check_pidfd(u64 fd);
 struct mbox_participant *mbox_participant_resolve(enum mbox_address how, u64 address);
-struct mbox_participant *mbox_participant_get(struct mbox_participant *participant);
-void mbox_participant_put(struct mbox_participant *participant);
+void mbox_participant_put_last(struct mbox_participant *participant);
 
 int mbox_participant_tie(struct mbox_participant *participant,
 			 struct list_head *tie, struct list_head *ties);
@@ -21,5 +20,18 @@ void mbox_participant_settle(void);
 
 int mbox_participant_init(void (*ended)(struct mbox_participant *participant));
 void mbox_participant_exit(void);
+
+static inline struct mbox_participant *
+mbox_participant_get(struct mbox_participant *participant)
+{
+	refcount_inc(&participant->refs);
+	return participant;
+}
+
+static inline void mbox_participant_put(struct mbox_participant *participant)
+{
+	if (participant && !refcount_dec_not_one(&participant->refs))
+		mbox_participant_put_last(participant);
+}
 
 #endif /* MBOX_PARTICIPANT_H */

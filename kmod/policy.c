@@ -326,26 +326,6 @@ static struct mbox_msg *find(struct mbox *mb, const struct mbox_waiter *receiver
 	return msg;
 }
 
-/* Time in the queue doubles from one bucket to the next. */
-static u8 bucket_of(u64 waited)
-{
-	return min(fls64(waited / MBOX_WAITED_FIRST), MBOX_WAITED_BUCKETS - 1);
-}
-
-/* A receiver has the message, which is still queued. */
-static void count_receipt(struct mbox *mb, struct mbox_msg *msg,
-			  const struct mbox_waiter *receiver)
-{
-	u64 waited = max(ktime_sub(ktime_get(), msg->time), 0LL);
-
-	msg->bucket = bucket_of(waited);
-	msg->skips = msg != mbox_queue_first(&mb->queue);
-	mb->received++;
-	mb->waited[msg->bucket]++;
-	mb->skipped += msg->skips;
-	trace_mbox_recv(mb, msg, receiver->who, receiver->stamp, waited);
-}
-
 static void uncount_receipt(struct mbox *mb, const struct mbox_msg *msg)
 {
 	mb->received--;
@@ -366,7 +346,7 @@ static bool give(struct mbox *mb, struct mbox_seat *seat, struct mbox_msg *msg,
 	struct mbox_request *request = mbox_msg_request(msg);
 	struct mbox_deed *deed = mbox_msg_deed(msg);
 	u32 nr_files = mbox_msg_nr_files(msg);
-	u64 stamp;
+	u64 stamp, waited;
 
 	if (msg->len > receiver->room || nr_files > receiver->files_room) {
 		receiver->room = msg->len;
@@ -383,7 +363,9 @@ static bool give(struct mbox *mb, struct mbox_seat *seat, struct mbox_msg *msg,
 	}
 	if (deed)
 		deed->valid = mbox_deed_holds(deed);
-	count_receipt(mb, msg, receiver);
+	msg->skips = msg != mbox_queue_first(&mb->queue);
+	waited = mbox_policy_count_receipt(mb, msg, ktime_get() - msg->time);
+	trace_mbox_recv(mb, msg, receiver->who, receiver->stamp, waited);
 	sender = unqueue(mb, msg);
 	if (request) {
 		mb->sent++;
@@ -435,9 +417,7 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 	struct mbox_msg *msg = sender->msg;
 
 	msg->counted = !mbox_is_rendezvous(mb);
-	msg->stamp = mbox_clock_tick(&msg->from->clock);
-	msg->time = ktime_get();
-	msg->realtime = ktime_mono_to_real(msg->time);
+	mbox_msg_stamp(msg);
 	sender->stamp = msg->stamp;
 	if (sender->request)
 		sender->request->caller = sender;
@@ -599,6 +579,24 @@ static void end(struct mbox *mb, struct mbox_wakes *wakes)
 		mbox_files_put(files);
 }
 
+/* What follows when a message has gone and senders wait. The mailbox is locked before. */
+void mbox_policy_let_in(struct mbox *mb)
+	__releases(&mb->lock)
+{
+	struct mbox_wakes wakes;
+
+	mbox_wakes_init(&wakes);
+	wakes.poll = WRITABLE;
+	settle(mb, &wakes);
+	end(mb, &wakes);
+}
+
+/* Whether there is room for any message may have changed; no sender waits for it. */
+void mbox_policy_look_for_room(struct mbox *mb)
+{
+	note_room(mb, fits(mb, &mb->lane, mb->max_size));
+}
+
 /* A slot is free again. False if the mailbox has no use for it any more. */
 static bool return_slot(struct mbox *mb, struct mbox_msg *slot)
 {
@@ -627,7 +625,7 @@ static bool is_slot(const struct mbox_msg *msg)
 void mbox_policy_discard(struct mbox *mb, struct mbox_msg *msg)
 {
 	if (mbox_msg_release(mb, msg) && !(is_slot(msg) && return_slot(mb, msg)))
-		mbox_msg_free(msg);
+		mbox_msg_free(mb, msg);
 }
 
 /* Its caller waits for it to be received, again; false if it may not, or has given up. */
@@ -859,6 +857,109 @@ int mbox_policy_send(struct mbox *mb, struct mbox_waiter *sender,
 	if (mb->kind & MBOX_CREATE_RESERVE)
 		return send_slot(mb, sender, patience);
 	return join_sender(mb, sender, patience);
+}
+
+/*
+ * The short way (plain.c). What it does itself is what happens if nobody waits.
+ */
+
+/* It would be the first of the queue. */
+static bool comes_first(const struct mbox *mb, const struct mbox_msg *msg)
+{
+	return !(mb->queue.levels.used >> msg->prio);
+}
+
+/*
+ * The longest waiting receiver that the message suits, claimed, if it can have it without
+ * its passing through the queue; or NULL.
+ */
+static struct mbox_waiter *claim_receiver(struct mbox *mb, const struct mbox_msg *msg)
+{
+	struct mbox_seat *seat = next_receiver(mb, msg);
+	struct mbox_waiter *receiver;
+
+	if (!seat)
+		return NULL;
+	receiver = seat->waiter;
+	if (receiver->peek || msg->len > receiver->room)
+		return NULL;
+	unseat_receiver(mb, seat);
+	return mbox_wait_claim(receiver) ? receiver : NULL;
+}
+
+static struct task_struct *hand(struct mbox *mb, struct mbox_msg *msg,
+				struct mbox_waiter *receiver)
+{
+	u64 waited;
+
+	mbox_queue_pass(&mb->queue, msg);
+	trace_mbox_send(mb, msg);
+	receiver->stamp = mbox_clock_merge(&receiver->who->clock, msg->stamp);
+	msg->skips = !comes_first(mb, msg);
+	waited = mbox_policy_count_receipt(mb, msg, 0);
+	trace_mbox_recv(mb, msg, receiver->who, receiver->stamp, waited);
+	receiver->msg = msg;
+	return mbox_wait_tell(mb, receiver, 0);
+}
+
+/* Nobody takes it just so. Apart, since that list is long, and cleared first. */
+static noinline void queue_and_offer(struct mbox *mb, struct mbox_msg *msg)
+	__releases(&mb->lock)
+{
+	struct mbox_wakes wakes;
+
+	mbox_wakes_init(&wakes);
+	wakes.poll = READABLE;
+	enqueue(mb, msg, mbox_queue_add);
+	trace_mbox_send(mb, msg);
+	offer(mb, msg, &wakes);
+	settle(mb, &wakes);
+	end(mb, &wakes);
+}
+
+/**
+ * mbox_policy_hand() - somebody waits while a message is sent that has nothing rare
+ * @mb: the mailbox, locked, in which it has room; it is not any more afterwards
+ * @msg: the message, stamped and counted as sent
+ */
+void mbox_policy_hand(struct mbox *mb, struct mbox_msg *msg)
+	__releases(&mb->lock)
+{
+	struct mbox_waiter *receiver = claim_receiver(mb, msg);
+	struct task_struct *task;
+
+	if (!receiver) {
+		queue_and_offer(mb, msg);
+		return;
+	}
+	task = hand(mb, msg, receiver);
+	spin_unlock(&mb->lock);
+	wake_up_process(task);
+	put_task_struct(task);
+}
+
+/* A receiver of any message takes a seat, for there is none. The mailbox is locked. */
+void mbox_policy_seat_receiver(struct mbox *mb, struct mbox_waiter *receiver)
+{
+	lockdep_assert_held(&mb->lock);
+	seat_receiver(mb, &receiver->seat);
+}
+
+/*
+ * Its sleep was over before it was served. What it is told: @reason, or what it was served
+ * meanwhile.
+ */
+int mbox_policy_unseat_receiver(struct mbox *mb, struct mbox_waiter *receiver, int reason)
+{
+	struct mbox_wakes wakes;
+
+	begin(mb, &wakes);
+	if (!cancel(mb, receiver, false, &wakes))
+		reason = receiver->result;
+	else if (mbox_is_gone(mb))
+		reason = -EIDRM;
+	end(mb, &wakes);
+	return reason;
 }
 
 /*

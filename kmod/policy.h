@@ -2,6 +2,7 @@
 #ifndef MBOX_POLICY_H
 #define MBOX_POLICY_H
 
+#include "msg.h"
 #include "wait.h"
 
 int mbox_policy_reserve(struct mbox *mb, struct mbox_waiter *sender,
@@ -27,5 +28,28 @@ void mbox_policy_change(struct mbox *mb, void (*change)(struct mbox *mb, void *a
 void mbox_policy_dismiss(struct mbox *mb);
 void mbox_policy_end_link(struct mbox *mb, u64 key);
 __poll_t mbox_policy_poll(struct mbox *mb, const struct mbox_lane *lane);
+
+
+void mbox_policy_hand(struct mbox *mb, struct mbox_msg *msg) __releases(&mb->lock);
+void mbox_policy_seat_receiver(struct mbox *mb, struct mbox_waiter *receiver);
+int mbox_policy_unseat_receiver(struct mbox *mb, struct mbox_waiter *receiver, int reason);
+void mbox_policy_let_in(struct mbox *mb) __releases(&mb->lock);
+void mbox_policy_look_for_room(struct mbox *mb);
+
+/*
+ * A receiver has the message, which waited for so many nanoseconds: that is what it is
+ * counted by, and at least 0. That doubles from one bucket to the next.
+ */
+static inline u64 mbox_policy_count_receipt(struct mbox *mb, struct mbox_msg *msg, s64 time)
+{
+	u64 waited = max(time, 0LL);
+	int bucket = min(fls64(waited / MBOX_WAITED_FIRST), MBOX_WAITED_BUCKETS - 1);
+
+	msg->bucket = bucket;
+	mb->received++;
+	mb->waited[bucket]++;
+	mb->skipped += msg->skips;
+	return waited;
+}
 
 #endif /* MBOX_POLICY_H */

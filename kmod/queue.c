@@ -19,29 +19,6 @@
 #include "limits.h"
 #include "queue.h"
 
-static struct list_head *open_level(struct mbox_levels *levels, u32 prio)
-{
-	struct list_head *level = &levels->level[prio];
-
-	if (!(levels->used & BIT(prio))) {
-		INIT_LIST_HEAD(level);
-		levels->used |= BIT(prio);
-	}
-	return level;
-}
-
-void mbox_levels_add(struct mbox_levels *levels, struct list_head *node, u32 prio)
-{
-	list_add_tail(node, open_level(levels, prio));
-}
-
-void mbox_levels_del(struct mbox_levels *levels, struct list_head *node, u32 prio)
-{
-	list_del_init(node);
-	if (list_empty(&levels->level[prio]))
-		levels->used &= ~BIT(prio);
-}
-
 struct list_head *mbox_levels_first(const struct mbox_levels *levels)
 {
 	if (!levels->used)
@@ -135,22 +112,13 @@ int mbox_queue_fits(const struct mbox_queue *queue, u32 msgs, u64 bytes, u32 len
 	return 0;
 }
 
-static void count_in(struct mbox_queue *queue, const struct mbox_msg *msg)
-{
-	if (!msg->counted)
-		return;
-	queue->msgs++;
-	queue->bytes += msg->len;
-	queue->msgs_high = max(queue->msgs_high, queue->msgs);
-	queue->bytes_high = max(queue->bytes_high, queue->bytes);
-}
-
 static bool expires(const struct mbox_rare *rare)
 {
 	return rare && rare->expiry.expires != KTIME_MAX;
 }
 
-static void insert(struct mbox_queue *queue, struct mbox_msg *msg)
+/* The orders that only some messages are in. */
+void mbox_queue_insert_orders(struct mbox_queue *queue, struct mbox_msg *msg)
 {
 	struct mbox_rare *rare = mbox_msg_rare(msg);
 
@@ -158,15 +126,16 @@ static void insert(struct mbox_queue *queue, struct mbox_msg *msg)
 		index_insert(queue, mbox_msg_keyed(msg));
 	if (expires(rare))
 		timerqueue_add(&queue->expiries, &rare->expiry);
-	count_in(queue, msg);
 }
 
-/* Accept a new message: it gets its sequence number here. */
-void mbox_queue_add(struct mbox_queue *queue, struct mbox_msg *msg)
+void mbox_queue_remove_orders(struct mbox_queue *queue, struct mbox_msg *msg)
 {
-	msg->seq = ++queue->seq;
-	mbox_levels_add(&queue->levels, &msg->node, msg->prio);
-	insert(queue, msg);
+	struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	if (queue->index)
+		index_del(mbox_msg_keyed(msg));
+	if (expires(rare))
+		timerqueue_del(&queue->expiries, &rare->expiry);
 }
 
 /*
@@ -176,7 +145,7 @@ void mbox_queue_add(struct mbox_queue *queue, struct mbox_msg *msg)
  */
 void mbox_queue_put_back(struct mbox_queue *queue, struct mbox_msg *msg)
 {
-	struct list_head *level = open_level(&queue->levels, msg->prio);
+	struct list_head *level = mbox_levels_open(&queue->levels, msg->prio);
 	struct mbox_msg *next;
 
 	list_for_each_entry(next, level, node)
@@ -184,34 +153,12 @@ void mbox_queue_put_back(struct mbox_queue *queue, struct mbox_msg *msg)
 			break;
 	list_add_tail(&msg->node, &next->node);
 	msg->counted = true;
-	insert(queue, msg);
-}
-
-void mbox_queue_del(struct mbox_queue *queue, struct mbox_msg *msg)
-{
-	struct mbox_rare *rare = mbox_msg_rare(msg);
-
-	mbox_levels_del(&queue->levels, &msg->node, msg->prio);
-	if (queue->index)
-		index_del(mbox_msg_keyed(msg));
-	if (expires(rare))
-		timerqueue_del(&queue->expiries, &rare->expiry);
-	if (msg->counted) {
-		queue->msgs--;
-		queue->bytes -= msg->len;
-	}
+	mbox_queue_insert(queue, msg);
 }
 
 static struct mbox_msg *first_of(const struct list_head *level)
 {
 	return list_first_entry(level, struct mbox_msg, node);
-}
-
-struct mbox_msg *mbox_queue_first(const struct mbox_queue *queue)
-{
-	u32 used = queue->levels.used;
-
-	return used ? first_of(&queue->levels.level[__fls(used)]) : NULL;
 }
 
 struct mbox_msg *mbox_queue_least(const struct mbox_queue *queue)

@@ -2,18 +2,104 @@
 #ifndef MBOX_QUEUE_H
 #define MBOX_QUEUE_H
 
+#include <linux/bitops.h>
+
+#include "limits.h"
 #include "mbox.h"
 
-void mbox_levels_add(struct mbox_levels *levels, struct list_head *node, u32 prio);
-void mbox_levels_del(struct mbox_levels *levels, struct list_head *node, u32 prio);
+static inline struct list_head *mbox_levels_open(struct mbox_levels *levels, u32 prio)
+{
+	struct list_head *level = &levels->level[prio];
+
+	if (!(levels->used & BIT(prio))) {
+		INIT_LIST_HEAD(level);
+		levels->used |= BIT(prio);
+	}
+	return level;
+}
+
+static inline void mbox_levels_add(struct mbox_levels *levels, struct list_head *node, u32 prio)
+{
+	list_add_tail(node, mbox_levels_open(levels, prio));
+}
+
+static inline void mbox_levels_del(struct mbox_levels *levels, struct list_head *node, u32 prio)
+{
+	list_del_init(node);
+	if (list_empty(&levels->level[prio]))
+		levels->used &= ~BIT(prio);
+}
+
 struct list_head *mbox_levels_first(const struct mbox_levels *levels);
 
-int mbox_queue_fits(const struct mbox_queue *queue, u32 msgs, u64 bytes, u32 len);
-void mbox_queue_add(struct mbox_queue *queue, struct mbox_msg *msg);
-void mbox_queue_put_back(struct mbox_queue *queue, struct mbox_msg *msg);
-void mbox_queue_del(struct mbox_queue *queue, struct mbox_msg *msg);
+/*
+ * Whether a message of @len bytes surely fits, without a look at what is unbounded and what
+ * the system allows now.
+ */
+static inline bool mbox_queue_has_room(const struct mbox_queue *queue, u32 len)
+{
+	return queue->msgs < min(queue->max_msgs, READ_ONCE(mbox_limits.max_msgs)) &&
+	       queue->bytes + len <= min_t(u64, queue->max_bytes,
+					   READ_ONCE(mbox_limits.max_bytes));
+}
 
-struct mbox_msg *mbox_queue_first(const struct mbox_queue *queue);
+int mbox_queue_fits(const struct mbox_queue *queue, u32 msgs, u64 bytes, u32 len);
+void mbox_queue_put_back(struct mbox_queue *queue, struct mbox_msg *msg);
+void mbox_queue_insert_orders(struct mbox_queue *queue, struct mbox_msg *msg);
+void mbox_queue_remove_orders(struct mbox_queue *queue, struct mbox_msg *msg);
+
+/* Of a message that is in its level. */
+static inline void mbox_queue_insert(struct mbox_queue *queue, struct mbox_msg *msg)
+{
+	if (msg->form != MBOX_PLAIN)
+		mbox_queue_insert_orders(queue, msg);
+	if (!msg->counted)
+		return;
+	queue->msgs++;
+	queue->bytes += msg->len;
+	queue->msgs_high = max(queue->msgs_high, queue->msgs);
+	queue->bytes_high = max(queue->bytes_high, queue->bytes);
+}
+
+/* Accept a new message: it gets its sequence number here. */
+static inline void mbox_queue_add(struct mbox_queue *queue, struct mbox_msg *msg)
+{
+	msg->seq = ++queue->seq;
+	mbox_levels_add(&queue->levels, &msg->node, msg->prio);
+	mbox_queue_insert(queue, msg);
+}
+
+/*
+ * A new message goes to a receiver at once: nobody can tell that it was not queued for a
+ * moment.
+ */
+static inline void mbox_queue_pass(struct mbox_queue *queue, struct mbox_msg *msg)
+{
+	msg->seq = ++queue->seq;
+	queue->msgs_high = max(queue->msgs_high, queue->msgs + 1);
+	queue->bytes_high = max(queue->bytes_high, queue->bytes + msg->len);
+}
+
+static inline void mbox_queue_del(struct mbox_queue *queue, struct mbox_msg *msg)
+{
+	mbox_levels_del(&queue->levels, &msg->node, msg->prio);
+	if (msg->form != MBOX_PLAIN)
+		mbox_queue_remove_orders(queue, msg);
+	if (msg->counted) {
+		queue->msgs--;
+		queue->bytes -= msg->len;
+	}
+}
+
+static inline struct mbox_msg *mbox_queue_first(const struct mbox_queue *queue)
+{
+	u32 used = queue->levels.used;
+
+	if (!used)
+		return NULL;
+	return list_first_entry(&queue->levels.level[__fls(used)], struct mbox_msg, node);
+}
+
 struct mbox_msg *mbox_queue_least(const struct mbox_queue *queue);
 struct mbox_msg *mbox_queue_nth(const struct mbox_queue *queue, u32 nth);
 struct mbox_msg *mbox_queue_find(const struct mbox_queue *queue, u64 key, bool least);

@@ -352,6 +352,16 @@ static int insist_actor(const struct mbox *mb, struct mbox_actor *actor,
 	return found;
 }
 
+/* For mbox_rights_known(). */
+bool mbox_rights_learn(const struct mbox *mb, struct mbox_caller *caller, unsigned int right,
+		       unsigned int *stamp)
+{
+	unsigned int rights = look(mb, caller->process, stamp);
+
+	WRITE_ONCE(caller->known, (u64)*stamp << 32 | rights);
+	return rights & right;
+}
+
 /*
  * After -EKEYREVOKED: whether a capability makes up for what was lost: 1, 0 if
  * nothing is lost now, else -EKEYREVOKED. What a capability gives nobody takes

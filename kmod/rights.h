@@ -4,6 +4,7 @@
 
 #include <linux/cred.h>
 
+#include "caller.h"
 #include "viewer.h"
 #include "wait.h"
 
@@ -32,5 +33,23 @@ u32 mbox_rights_list(struct mbox *mb, const struct mbox_viewer *viewer,
 		     struct mbox_granted *granted, u32 nr);
 u32 mbox_rights_each(struct mbox *mb, u32 from,
 		     int (*each)(const struct mbox_permit *permit, void *arg), void *arg);
+
+bool mbox_rights_learn(const struct mbox *mb, struct mbox_caller *caller, unsigned int right,
+		       unsigned int *stamp);
+
+/*
+ * Whether a caller has the right, and as of which stamp of the mailbox, by what was found
+ * the last time: only what it has without capabilities is known, and as long as nothing
+ * there has changed. What it has changes with its credentials, too: those are others then.
+ */
+static inline bool mbox_rights_known(const struct mbox *mb, struct mbox_caller *caller,
+				     unsigned int right, unsigned int *stamp)
+{
+	u64 known = READ_ONCE(caller->known);
+
+	*stamp = known >> 32;
+	return (known & right && raw_read_seqcount(&mb->access.seq) == *stamp) ||
+	       mbox_rights_learn(mb, caller, right, stamp);
+}
 
 #endif /* MBOX_RIGHTS_H */

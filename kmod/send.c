@@ -134,21 +134,13 @@ static struct mbox_msg *prepare(struct mbox *mb, u64 flags, u32 len, u32 prio,
 	return msg;
 }
 
-static void set_key(const struct mbox *mb, struct mbox_msg *msg)
-{
-	u64 key = mb->kind & MBOX_CREATE_BY_SENDER ? msg->from->id : msg->tag;
-
-	if (msg->form != MBOX_PLAIN)
-		mbox_msg_keyed(msg)->key = key;
-}
-
 static int submit(struct mbox *mb, struct mbox_msg *msg, bool sync,
 		  struct mbox_posting *posting, struct mbox_receipt *receipt)
 {
 	struct mbox_waiter sender;
 	int err;
 
-	set_key(mb, msg);
+	mbox_msg_set_key(mb, msg);
 	do {
 		sender = (struct mbox_waiter) {
 			.sync = sync || posting->request || mbox_is_rendezvous(mb),

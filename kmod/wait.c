@@ -94,14 +94,11 @@ bool mbox_wait_claim(struct mbox_waiter *waiter)
 
 /*
  * Tell a claimed waiter without a seat its @result. Whatever else it is told was
- * written before. Very many are woken at once only where very many fail at once;
- * then it is done under the lock.
+ * written before: who is to be woken, to be put, or NULL.
  */
-void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
-		      struct mbox_wakes *wakes)
+struct task_struct *mbox_wait_tell(struct mbox *mb, struct mbox_waiter *waiter, int result)
 {
 	struct task_struct *task = waiter->task;
-	bool late = wakes->nr == MBOX_WAKE_BATCH;
 
 	lockdep_assert_held(&mb->lock);
 	if (task != current)
@@ -110,7 +107,20 @@ void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 	waiter->result = result;
 	/* Pairs with the acquire in mbox_wait_sleep(): race 2 above. */
 	smp_store_release(&waiter->done, true);
-	if (task == current)
+	return task == current ? NULL : task;
+}
+
+/*
+ * The same, and to be woken once the lock is released. Very many are woken at once only where very many fail at once;
+ * then it is done under the lock.
+ */
+void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
+		      struct mbox_wakes *wakes)
+{
+	struct task_struct *task = mbox_wait_tell(mb, waiter, result);
+	bool late = wakes->nr == MBOX_WAKE_BATCH;
+
+	if (!task)
 		return;
 	if (!late) {
 		wakes->tasks[wakes->nr++] = task;
@@ -120,9 +130,20 @@ void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 	put_task_struct(task);
 }
 
-static int sleep_until_done(struct mbox_waiter *waiter, const struct mbox_patience *patience)
+/* Whether the time is over. */
+static bool pause(const struct mbox_patience *patience)
 {
 	ktime_t deadline = patience->deadline;
+
+	if (patience->timed)
+		return !schedule_hrtimeout_range(&deadline, current->timer_slack_ns,
+						 HRTIMER_MODE_ABS);
+	schedule();
+	return false;
+}
+
+static int sleep_until_done(struct mbox_waiter *waiter, const struct mbox_patience *patience)
+{
 	bool expired = false;
 	int err;
 
@@ -138,9 +159,7 @@ static int sleep_until_done(struct mbox_waiter *waiter, const struct mbox_patien
 		err = -ERESTARTSYS;
 		if (signal_pending(current))
 			break;
-		expired = !schedule_hrtimeout_range(patience->timed ? &deadline : NULL,
-						    current->timer_slack_ns,
-						    HRTIMER_MODE_ABS);
+		expired = pause(patience);
 	}
 	__set_current_state(TASK_RUNNING);
 	return err;
@@ -178,11 +197,3 @@ ktime_t mbox_wait_time(u64 user_ns)
 	return time > KTIME_MAX + ahead ? KTIME_MAX : time - ahead;
 }
 
-/* From the host's CLOCK_MONOTONIC to the caller's, in nanoseconds. */
-u64 mbox_wait_user_time(ktime_t time)
-{
-	struct timespec64 offset = {};
-
-	timens_add_monotonic(&offset);
-	return max(ktime_add(time, timespec64_to_ktime(offset)), 0LL);
-}

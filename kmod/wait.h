@@ -5,6 +5,7 @@
 #include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
+#include <linux/time_namespace.h>
 
 #include "mbox.h"
 
@@ -166,11 +167,22 @@ void mbox_wakes_flush(struct mbox *mb, struct mbox_wakes *wakes);
 
 void mbox_wait_init(struct mbox_waiter *waiter, const struct mbox_pass *pass);
 bool mbox_wait_claim(struct mbox_waiter *waiter);
+struct task_struct *mbox_wait_tell(struct mbox *mb, struct mbox_waiter *waiter, int result);
 void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 		      struct mbox_wakes *wakes);
 int mbox_wait_sleep(const struct mbox *mb, enum mbox_wait_what what,
 		    struct mbox_waiter *waiter, const struct mbox_patience *patience);
 ktime_t mbox_wait_time(u64 user_ns);
-u64 mbox_wait_user_time(ktime_t time);
+
+/* From the host's CLOCK_MONOTONIC to the caller's, in nanoseconds. */
+static inline u64 mbox_wait_user_time(ktime_t time)
+{
+	struct timespec64 offset = current->nsproxy->time_ns->offsets.monotonic;
+
+	/* Most processes are in no other: then this saves 30 instructions. */
+	if (!(offset.tv_sec | offset.tv_nsec))
+		return time;
+	return max(ktime_add(time, timespec64_to_ktime(offset)), 0LL);
+}
 
 #endif /* MBOX_WAIT_H */

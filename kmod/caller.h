@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MBOX_CALLER_H
+#define MBOX_CALLER_H
+
+#include <linux/cred.h>
+
+#include "mbox.h"
+
+/**
+ * struct mbox_caller - a process that has used a descriptor, with the credentials that it
+ *	had then; there until that is closed, so that it need not be looked for
+ * @next: another one; immutable, as all is but @spare and @known
+ * @process: the process, held by @self
+ * @cred: the credentials (a reference)
+ * @self: the process (a reference)
+ * @payer: its account by these credentials (a reference)
+ * @spare: memory for its next message, or NULL; of the mailbox's spares (msg.c)
+ * @known: what it may do with the mailbox that the descriptor is bound to (rights.c)
+ */
+struct mbox_caller {
+	struct mbox_caller *next;
+	const struct pid *process;
+	const struct cred *cred;
+	struct mbox_participant *self;
+	struct mbox_account *payer;
+	struct mbox_msg *spare;
+	u64 known;
+};
+
+#endif /* MBOX_CALLER_H */
