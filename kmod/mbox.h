@@ -140,13 +140,13 @@
 
 /**
  * struct mbox_levels - a list ordered by (priority, arrival)
- * @used: bit p is set if @level[p] is not empty; a level is initialised when
- *	its bit is set, so that zeroed memory is an empty list
- * @level: first in, first out
+ * @used: bit p is set if there is something of priority p
+ * @last: of each priority that is used, the last node; they are a ring, first in, first
+ *	out, without a head: it takes half the space
  */
 struct mbox_levels {
 	u32 used;
-	struct list_head level[MBOX_LEVELS];
+	struct list_head *last[MBOX_LEVELS];
 };
 
 struct mbox;

@@ -1195,12 +1195,15 @@ static void dismiss_lane(struct mbox *mb, struct mbox_lane *lane, int reason,
 			 struct mbox_wakes *wakes)
 {
 	unsigned long used = lane->senders.used;
-	struct mbox_seat *seat, *next;
+	struct list_head *node, *next;
 	unsigned int prio;
 
 	stir(mb, lane);
 	for_each_set_bit(prio, &used, MBOX_LEVELS) {
-		list_for_each_entry_safe(seat, next, &lane->senders.level[prio], node) {
+		for (node = mbox_levels_first_of(&lane->senders, prio); node; node = next) {
+			struct mbox_seat *seat = list_entry(node, struct mbox_seat, node);
+
+			next = mbox_levels_next_of(&lane->senders, node, prio);
 			if (may_wait(mb, seat))
 				continue;
 			unseat_sender(mb, seat);

@@ -19,13 +19,6 @@
 #include "limits.h"
 #include "queue.h"
 
-struct list_head *mbox_levels_first(const struct mbox_levels *levels)
-{
-	if (!levels->used)
-		return NULL;
-	return levels->level[__fls(levels->used)].next;
-}
-
 static struct hlist_head *bucket(const struct mbox_queue *queue, u64 key)
 {
 	return &queue->index[siphash_1u64(key, &queue->seed) >> (64 - queue->index_bits)];
@@ -145,41 +138,45 @@ void mbox_queue_remove_orders(struct mbox_queue *queue, struct mbox_msg *msg)
  */
 void mbox_queue_put_back(struct mbox_queue *queue, struct mbox_msg *msg)
 {
-	struct list_head *level = mbox_levels_open(&queue->levels, msg->prio);
-	struct mbox_msg *next;
+	struct mbox_levels *levels = &queue->levels;
+	struct list_head *next = NULL;
 
-	list_for_each_entry(next, level, node)
-		if (next->seq > msg->seq)
-			break;
-	list_add_tail(&msg->node, &next->node);
+	if (levels->used & BIT(msg->prio))
+		next = mbox_levels_first_of(levels, msg->prio);
+	while (next && list_entry(next, struct mbox_msg, node)->seq < msg->seq)
+		next = mbox_levels_next_of(levels, next, msg->prio);
+	if (next)
+		list_add_tail(&msg->node, next);
+	else
+		mbox_levels_add(levels, &msg->node, msg->prio);
 	msg->counted = true;
 	mbox_queue_insert(queue, msg);
 }
 
-static struct mbox_msg *first_of(const struct list_head *level)
-{
-	return list_first_entry(level, struct mbox_msg, node);
-}
-
 struct mbox_msg *mbox_queue_least(const struct mbox_queue *queue)
 {
-	u32 used = queue->levels.used;
+	const struct mbox_levels *levels = &queue->levels;
 
-	return used ? first_of(&queue->levels.level[__ffs(used)]) : NULL;
+	if (!levels->used)
+		return NULL;
+	return list_entry(mbox_levels_first_of(levels, __ffs(levels->used)),
+			  struct mbox_msg, node);
 }
 
 /* The message behind @nth others, in order. */
 struct mbox_msg *mbox_queue_nth(const struct mbox_queue *queue, u32 nth)
 {
-	u32 used = queue->levels.used;
-	struct mbox_msg *msg;
+	const struct mbox_levels *levels = &queue->levels;
+	u32 used = levels->used;
+	struct list_head *node;
 
 	while (used) {
 		u32 prio = __fls(used);
 
-		list_for_each_entry(msg, &queue->levels.level[prio], node)
+		for (node = mbox_levels_first_of(levels, prio); node;
+		     node = mbox_levels_next_of(levels, node, prio))
 			if (!nth--)
-				return msg;
+				return list_entry(node, struct mbox_msg, node);
 		used &= ~BIT(prio);
 	}
 	return NULL;

@@ -7,30 +7,43 @@
 #include "limits.h"
 #include "mbox.h"
 
-static inline struct list_head *mbox_levels_open(struct mbox_levels *levels, u32 prio)
-{
-	struct list_head *level = &levels->level[prio];
-
-	if (!(levels->used & BIT(prio))) {
-		INIT_LIST_HEAD(level);
-		levels->used |= BIT(prio);
-	}
-	return level;
-}
-
 static inline void mbox_levels_add(struct mbox_levels *levels, struct list_head *node, u32 prio)
 {
-	list_add_tail(node, mbox_levels_open(levels, prio));
+	if (levels->used & BIT(prio)) {
+		list_add(node, levels->last[prio]);
+	} else {
+		INIT_LIST_HEAD(node);
+		levels->used |= BIT(prio);
+	}
+	levels->last[prio] = node;
 }
 
 static inline void mbox_levels_del(struct mbox_levels *levels, struct list_head *node, u32 prio)
 {
-	list_del_init(node);
-	if (list_empty(&levels->level[prio]))
+	if (list_empty(node))
 		levels->used &= ~BIT(prio);
+	else if (levels->last[prio] == node)
+		levels->last[prio] = node->prev;
+	list_del_init(node);
 }
 
-struct list_head *mbox_levels_first(const struct mbox_levels *levels);
+/* Of a priority that is used; then the next one, or NULL. */
+static inline struct list_head *mbox_levels_first_of(const struct mbox_levels *levels, u32 prio)
+{
+	return levels->last[prio]->next;
+}
+
+static inline struct list_head *mbox_levels_next_of(const struct mbox_levels *levels,
+						    const struct list_head *node, u32 prio)
+{
+	return node == levels->last[prio] ? NULL : node->next;
+}
+
+/* Of the highest priority, or NULL. */
+static inline struct list_head *mbox_levels_first(const struct mbox_levels *levels)
+{
+	return levels->used ? mbox_levels_first_of(levels, __fls(levels->used)) : NULL;
+}
 
 /*
  * Whether a message of @len bytes surely fits, without a look at what is unbounded and what
@@ -93,11 +106,9 @@ static inline void mbox_queue_del(struct mbox_queue *queue, struct mbox_msg *msg
 
 static inline struct mbox_msg *mbox_queue_first(const struct mbox_queue *queue)
 {
-	u32 used = queue->levels.used;
+	struct list_head *first = mbox_levels_first(&queue->levels);
 
-	if (!used)
-		return NULL;
-	return list_first_entry(&queue->levels.level[__fls(used)], struct mbox_msg, node);
+	return first ? list_entry(first, struct mbox_msg, node) : NULL;
 }
 
 struct mbox_msg *mbox_queue_least(const struct mbox_queue *queue);
