@@ -110,6 +110,7 @@
 #include <linux/mbox_netlink.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
+#include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
@@ -121,13 +122,12 @@
 #include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include <linux/xarray.h>
 
 #include "account.h"
 #include "process.h"
 
 #ifndef CONFIG_64BIT
-#error "mbox needs a 64-bit kernel: ids are 64 bits wide and index an xarray"
+#error "mbox needs a 64-bit kernel: limits and tallies of bytes are longs"
 #endif
 
 #define MBOX_LEVELS	(MBOX_PRIO_MAX + 1)
@@ -535,7 +535,7 @@ struct mbox_gate {
 struct mbox_ns {
 	struct mutex lock;
 	struct rhashtable ids;
-	struct xarray order;
+	struct rb_root order;
 	struct rhashtable names;
 	u64 last_id;
 	u32 changes;
@@ -587,6 +587,7 @@ enum mbox_state {
  * @refs: see Lifetimes
  * @rcu: lookups may still look at @refs after the last put
  * @id_node: in ns->ids; ns->lock
+ * @order_node: in ns->order; ns->lock
  * @name_node: in ns->names; ns->lock
  * @payer: whose account it is charged to (a reference); ns->lock
  * @tie: in owner->owned
@@ -644,6 +645,7 @@ struct mbox {
 	refcount_t refs;
 	struct rcu_head rcu;
 	struct rhash_head id_node;
+	struct rb_node order_node;
 	struct rhash_head name_node;
 
 	struct mbox_account *payer;

@@ -41,7 +41,7 @@ struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns, unsigned int inum)
 	if (rhashtable_init(&ns->names, &names_params))
 		goto destroy_ids;
 	mutex_init(&ns->lock);
-	xa_init_flags(&ns->order, XA_FLAGS_ACCOUNT);
+	ns->order = RB_ROOT;
 	INIT_LIST_HEAD(&ns->listeners);
 	ns->inum = inum;
 	ns->user_ns = get_user_ns(user_ns);
@@ -65,7 +65,6 @@ void mbox_ns_put(struct mbox_ns *ns)
 {
 	if (!refcount_dec_and_test(&ns->refs))
 		return;
-	xa_destroy(&ns->order);
 	rhashtable_destroy(&ns->names);
 	rhashtable_destroy(&ns->ids);
 	put_user_ns(ns->user_ns);
@@ -169,21 +168,24 @@ static void remove_name(struct mbox_ns *ns, struct mbox *mb)
 		rhashtable_remove_fast(&ns->names, &mb->name_node, names_params);
 }
 
-/* Whoever is told of an id finds it: so it is in the ordered table last. */
+/* Behind all others: no id was as large. */
+static void add_last(struct rb_root *order, struct rb_node *node)
+{
+	struct rb_node **link = &order->rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = &parent->rb_right;
+	}
+	rb_link_node(node, parent, link);
+	rb_insert_color(node, order);
+}
+
 static int add_id(struct mbox_ns *ns, struct mbox *mb)
 {
-	int err;
-
-	err = xa_reserve(&ns->order, mb->id, MBOX_GFP);
-	if (err)
-		return err;
-	err = rhashtable_insert_fast(&ns->ids, &mb->id_node, ids_params);
-	if (err) {
-		xa_release(&ns->order, mb->id);
+	if (rhashtable_insert_fast(&ns->ids, &mb->id_node, ids_params))
 		return -ENOMEM;
-	}
-	/* In its reserved place, so this cannot fail. */
-	xa_store(&ns->order, mb->id, mb, 0);
+	add_last(&ns->order, &mb->order_node);
 	return 0;
 }
 
@@ -212,7 +214,7 @@ void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb)
 {
 	lockdep_assert_held(&ns->lock);
 	rhashtable_remove_fast(&ns->ids, &mb->id_node, ids_params);
-	xa_erase(&ns->order, mb->id);
+	rb_erase(&mb->order_node, &ns->order);
 	remove_name(ns, mb);
 	mbox_ns_changed(ns);
 }
@@ -221,6 +223,25 @@ void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb)
 struct mbox *mbox_ns_find_id(struct mbox_ns *ns, u64 id)
 {
 	return rhashtable_lookup(&ns->ids, &id, ids_params);
+}
+
+/* The one with the smallest id from @id on, or NULL; with the lock. */
+struct mbox *mbox_ns_find_next(struct mbox_ns *ns, u64 id)
+{
+	struct rb_node *node = ns->order.rb_node;
+	struct mbox *mb, *next = NULL;
+
+	lockdep_assert_held(&ns->lock);
+	while (node) {
+		mb = rb_entry(node, struct mbox, order_node);
+		if (mb->id < id) {
+			node = node->rb_right;
+		} else {
+			next = mb;
+			node = node->rb_left;
+		}
+	}
+	return next;
 }
 
 struct mbox *mbox_ns_find_name(struct mbox_ns *ns, const u8 name[MBOX_NAME_SIZE])

@@ -66,6 +66,7 @@ bool mbox_ns_valid_name(const u8 name[MBOX_NAME_SIZE]);
 int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb);
 void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb);
 struct mbox *mbox_ns_find_id(struct mbox_ns *ns, u64 id);
+struct mbox *mbox_ns_find_next(struct mbox_ns *ns, u64 id);
 struct mbox *mbox_ns_find_name(struct mbox_ns *ns, const u8 name[MBOX_NAME_SIZE]);
 
 /* Mailboxes or grants have come or gone: a dump that is under way may have missed them. */

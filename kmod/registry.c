@@ -196,17 +196,16 @@ struct mbox *mbox_registry_get_named(struct mbox_ns *ns, const u8 name[MBOX_NAME
 /* The mailbox with the smallest id from @id on, or -ENOENT. */
 struct mbox *mbox_registry_get_next(struct mbox_ns *ns, u64 id)
 {
-	struct mbox *mb, *live = NULL;
-	unsigned long index;
+	struct mbox *mb;
 
-	rcu_read_lock();
-	xa_for_each_start(&ns->order, index, mb, id) {
-		live = get_live(mb);
-		if (live)
-			break;
-	}
-	rcu_read_unlock();
-	return live ?: ERR_PTR(-ENOENT);
+	mutex_lock(&ns->lock);
+	do {
+		mb = mbox_ns_find_next(ns, id);
+		if (mb)
+			id = mb->id + 1;
+	} while (mb && !get_live(mb));
+	mutex_unlock(&ns->lock);
+	return mb ?: ERR_PTR(-ENOENT);
 }
 
 static int __net_init net_init(struct net *net)
@@ -219,11 +218,10 @@ static int __net_init net_init(struct net *net)
 
 static struct mbox *get_any(struct mbox_ns *ns)
 {
-	unsigned long index = 0;
 	struct mbox *mb;
 
 	mutex_lock(&ns->lock);
-	mb = xa_find(&ns->order, &index, ULONG_MAX, XA_PRESENT);
+	mb = mbox_ns_find_next(ns, 0);
 	if (mb)
 		mbox_mailbox_get(mb);
 	mutex_unlock(&ns->lock);
