@@ -8,9 +8,10 @@
 
 /**
  * struct mbox_caller - a process that has used a descriptor, with the credentials that it
- *	had then; there until that is closed, so that it need not be looked for
- * @next: another one; immutable, as all is but @spare and @known
- * @process: the process, held by @self
+ *	had then: it need not be looked for. There until that is closed, or the process has
+ *	ended and another one takes its place
+ * @next: another one; immutable, as all is but @spare and @known, unless it is replaced
+ * @process: the process, held by @self; NULL while it is nobody's
  * @cred: the credentials (a reference)
  * @self: the process (a reference)
  * @payer: its account by these credentials (a reference)

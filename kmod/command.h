@@ -3,6 +3,7 @@
  * command.h - the commands of /dev/mbox, each a function that checks its arguments,
  * finds the mailbox and calls the verb, in the order that uapi/linux/mbox.h
  * promises: arguments, the mailbox, the right, the message, the mailbox's state.
+ * What is most often sent and received goes a shorter way (command_plain.c).
  */
 #ifndef MBOX_COMMAND_H
 #define MBOX_COMMAND_H
@@ -71,6 +72,13 @@ int mbox_command_reply_first(const struct mbox_command *command,
 int mbox_command_conclude_recv(const struct mbox_command *command, struct mbox_recv *recv,
 			       struct mbox *mb, struct mbox_msg *msg,
 			       const struct mbox_wish *wish);
+
+/* Nothing has happened: it is for the general way. */
+#define MBOX_NOT_PLAIN	1
+
+/* @user: a struct mbox_send, or a struct mbox_recv. */
+int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait);
+int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait);
 
 int mbox_command_info(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_create(const struct mbox_command *command, union mbox_argument *arg);

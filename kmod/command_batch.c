@@ -11,7 +11,6 @@
 #include <linux/uaccess.h>
 
 #include "command.h"
-#include "plain.h"
 
 /**
  * struct kind - what the items are
@@ -29,22 +28,12 @@ struct kind {
 	int (*run_plain)(struct file *file, void __user *user, bool may_wait);
 };
 
-static int send_plain(struct file *file, void __user *user, bool may_wait)
-{
-	return mbox_plain_send(file, user);
-}
-
-static int recv_plain(struct file *file, void __user *user, bool may_wait)
-{
-	return mbox_plain_recv(file, user, may_wait);
-}
-
 static const struct kind sends = {
 	.size = sizeof(struct mbox_send),
 	.min_size = offsetofend(struct mbox_send, reserved2),
 	.nonblock = MBOX_SEND_NONBLOCK,
 	.run = mbox_command_send,
-	.run_plain = send_plain,
+	.run_plain = mbox_command_send_plain,
 };
 
 static const struct kind recvs = {
@@ -52,7 +41,7 @@ static const struct kind recvs = {
 	.min_size = offsetofend(struct mbox_recv, nth),
 	.nonblock = MBOX_RECV_NONBLOCK,
 	.run = mbox_command_recv,
-	.run_plain = recv_plain,
+	.run_plain = mbox_command_recv_plain,
 };
 
 /* Every item begins with its flags. */

@@ -365,8 +365,8 @@ static int deliver_all(const struct mbox_command *command, struct mbox_recv *rec
 		       const struct mbox *mb, const struct mbox_msg *msg,
 		       const struct mbox_wish *wish)
 {
-	const struct mbox_files *files = mbox_msg_files(msg);
 	const struct mbox_deed *deed = mbox_msg_deed(msg);
+	const struct mbox_files *files;
 	u32 slots = recv->nr_files;
 	int err;
 
@@ -375,7 +375,11 @@ static int deliver_all(const struct mbox_command *command, struct mbox_recv *rec
 	else
 		err = deliver(command, recv, mb, msg, wish);
 	/* For good, so at last. */
-	if (!err && slots && files)
+	if (err || !slots)
+		return err;
+	/* Only who takes the message has slots, and so the files. */
+	files = mbox_msg_files(msg);
+	if (files)
 		mbox_files_install(files, u64_to_user_ptr(recv->files), slots);
 	return err;
 }
@@ -430,7 +434,8 @@ static int receive_left(const struct mbox_command *command, struct mbox_recv *re
 	int err;
 
 	wish->left = true;
-	err = mbox_command_conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
+	err = mbox_command_conclude_recv(command, recv, mb,
+					 mbox_recv_claim(mb, wish, pass, patience), wish);
 	return err == -EAGAIN ? -ESRCH : err;
 }
 
@@ -454,7 +459,8 @@ static int receive_linked(const struct mbox_command *command, struct mbox_recv *
 	}
 	if (IS_ERR(wish->link))
 		return PTR_ERR(wish->link);
-	err = mbox_command_conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, pass, patience), wish);
+	err = mbox_command_conclude_recv(command, recv, mb,
+					 mbox_recv_claim(mb, wish, pass, patience), wish);
 	mbox_link_put(wish->link);
 	return err;
 }
@@ -478,7 +484,7 @@ static int receive_from(const struct mbox_command *command, struct mbox_recv *re
 		err = receive_linked(command, recv, mb, wish, pass, patience, sender);
 	else
 		err = mbox_command_conclude_recv(command, recv, mb,
-				    mbox_recv_claim(mb, wish, pass, patience), wish);
+						 mbox_recv_claim(mb, wish, pass, patience), wish);
 	mbox_participant_put(sender);
 	return err;
 }
@@ -498,7 +504,8 @@ static int receive(const struct mbox_command *command, struct mbox_recv *recv, s
 		    recv->flags & (MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT))
 			return -EOPNOTSUPP;
 	}
-	return mbox_command_conclude_recv(command, recv, mb, mbox_recv_claim(mb, wish, &pass, patience), wish);
+	return mbox_command_conclude_recv(command, recv, mb,
+					  mbox_recv_claim(mb, wish, &pass, patience), wish);
 }
 
 /**

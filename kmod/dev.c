@@ -53,19 +53,25 @@ static void forget(struct mbox_caller *caller, struct mbox *mb)
 	put_cred(caller->cred);
 }
 
-/* The calling process: 0 or -ENOMEM. */
+/* The calling process: 0 or -ENOMEM. It is found when all else is there. */
 static int learn(struct mbox_caller *caller)
 {
-	caller->self = mbox_participant_find(task_tgid(current));
-	if (IS_ERR(caller->self))
-		return PTR_ERR(caller->self);
-	caller->payer = mbox_account_find(current_user_ns(), current_euid());
-	if (IS_ERR(caller->payer)) {
-		mbox_participant_put(caller->self);
-		return PTR_ERR(caller->payer);
+	struct mbox_participant *self = mbox_participant_find(task_tgid(current));
+	struct mbox_account *payer;
+
+	if (IS_ERR(self))
+		return PTR_ERR(self);
+	payer = mbox_account_find(current_user_ns(), current_euid());
+	if (IS_ERR(payer)) {
+		mbox_participant_put(self);
+		return PTR_ERR(payer);
 	}
+	WRITE_ONCE(caller->self, self);
+	caller->payer = payer;
 	caller->cred = get_current_cred();
-	caller->process = caller->self->pid;
+	caller->known = 0;
+	/* Pairs with the acquire in mbox_dev_caller(). */
+	smp_store_release(&caller->process, self->pid);
 	return 0;
 }
 
@@ -78,29 +84,87 @@ static bool remembers_all(const struct mbox_caller *callers)
 	return nr >= MBOX_CALLERS_MAX;
 }
 
-static bool add_caller(struct mbox_file *mf, struct mbox_caller *caller)
+static struct mbox_caller **bucket(struct mbox_file *mf)
 {
-	caller->next = READ_ONCE(mf->callers);
-	return !remembers_all(caller->next) &&
-	       cmpxchg(&mf->callers, caller->next, caller) == caller->next;
+	return &mf->callers[hash_ptr(task_tgid(current), MBOX_CALLERS_BITS)];
 }
 
-/* Another process than the one that opened it, or with other rights: it may come again. */
-static void remember(struct mbox_file *mf)
+static bool add_caller(struct mbox_caller **bucket, struct mbox_caller *caller)
+{
+	caller->next = READ_ONCE(*bucket);
+	return !remembers_all(caller->next) &&
+	       cmpxchg(bucket, caller->next, caller) == caller->next;
+}
+
+static bool has_ended(const struct mbox_caller *caller)
+{
+	/* Somebody else may be replacing it: under RCU what it was is still there. */
+	const struct mbox_participant *self = READ_ONCE(caller->self);
+
+	return self && mbox_is_dead(self);
+}
+
+/*
+ * One whose process has ended, which nobody finds any more, or NULL. The opener is asked
+ * for its rights even then.
+ */
+static struct mbox_caller *take_out_ended(struct mbox_file *mf)
 {
 	struct mbox_caller *caller;
+	const struct pid *process;
 
-	if (remembers_all(smp_load_acquire(&mf->callers)))
-		return;
+	rcu_read_lock();
+	/* Pairs with the cmpxchg in add_caller(). */
+	for (caller = smp_load_acquire(bucket(mf)); caller; caller = caller->next) {
+		process = READ_ONCE(caller->process);
+		if (process && caller != &mf->opener && has_ended(caller) &&
+		    cmpxchg(&caller->process, process, NULL) == process)
+			break;
+	}
+	rcu_read_unlock();
+	return caller;
+}
+
+/* The calling process takes the place of one that has ended, if there is one. */
+static int replace(struct mbox_file *mf)
+{
+	struct mbox_caller *caller = take_out_ended(mf);
+
+	if (!caller)
+		return 0;
+	mbox_participant_put(caller->self);
+	mbox_account_put(caller->payer);
+	put_cred(caller->cred);
+	WRITE_ONCE(caller->self, NULL);
+	caller->payer = NULL;
+	caller->cred = NULL;
+	/* If that fails it is nobody's from now on. */
+	return learn(caller);
+}
+
+/*
+ * Another process than the one that opened it, or with other rights: it may come again. 0,
+ * if it can be remembered or not, or -ENOMEM.
+ */
+static int remember(struct mbox_file *mf)
+{
+	struct mbox_caller *caller;
+	int err;
+
+	/* Pairs with the cmpxchg in add_caller(). */
+	if (remembers_all(smp_load_acquire(bucket(mf))))
+		return replace(mf);
 	caller = kzalloc(sizeof(*caller), MBOX_GFP);
 	if (!caller)
-		return;
-	if (!learn(caller)) {
-		if (add_caller(mf, caller))
-			return;
+		return -ENOMEM;
+	err = learn(caller);
+	if (!err) {
+		if (add_caller(bucket(mf), caller))
+			return 0;
 		forget(caller, NULL);
 	}
 	kfree(caller);
+	return err;
 }
 
 /* The caller's account, to be put: most often one that is known. */
@@ -117,10 +181,13 @@ struct mbox_account *mbox_dev_payer(const struct mbox_file *mf)
 struct mbox_participant *mbox_dev_self(struct mbox_file *mf)
 {
 	const struct mbox_caller *caller = mbox_dev_caller(mf);
+	int err;
 
 	if (caller)
 		return mbox_participant_get(caller->self);
-	remember(mf);
+	err = remember(mf);
+	if (err)
+		return ERR_PTR(err);
 	return mbox_participant_find(task_tgid(current));
 }
 
@@ -136,23 +203,30 @@ static int dev_open(struct inode *inode, struct file *file)
 		kfree(mf);
 		return err;
 	}
-	mf->callers = &mf->opener;
+	*bucket(mf) = &mf->opener;
 	file->private_data = mf;
 	return stream_open(inode, file);
+}
+
+static void forget_all(struct mbox_caller *caller, struct mbox_file *mf)
+{
+	struct mbox_caller *next;
+
+	for (; caller; caller = next) {
+		next = caller->next;
+		forget(caller, mf->mb);
+		if (caller != &mf->opener)
+			kfree(caller);
+	}
 }
 
 static int dev_release(struct inode *inode, struct file *file)
 {
 	struct mbox_file *mf = file->private_data;
-	struct mbox_caller *caller;
+	unsigned int i;
 
-	while (mf->callers != &mf->opener) {
-		caller = mf->callers;
-		mf->callers = caller->next;
-		forget(caller, mf->mb);
-		kfree(caller);
-	}
-	forget(&mf->opener, mf->mb);
+	for (i = 0; i < ARRAY_SIZE(mf->callers); i++)
+		forget_all(mf->callers[i], mf);
 	if (mf->mb)
 		mbox_mailbox_put(mf->mb);
 	kfree(mf);

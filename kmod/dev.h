@@ -2,25 +2,28 @@
 #ifndef MBOX_DEV_H
 #define MBOX_DEV_H
 
+#include <linux/bits.h>
 #include <linux/cred.h>
+#include <linux/hash.h>
 #include <linux/sched/signal.h>
 
 #include "caller.h"
 
-/* So many are remembered, and hold their process's struct pid. */
+/* They are found by their process. Of each bucket so many are remembered. */
+#define MBOX_CALLERS_BITS	4
 #define MBOX_CALLERS_MAX	4
 
 /**
  * struct mbox_file - an open descriptor of /dev/mbox
  * @mb: the mailbox it is bound to (a reference), or NULL; set once
- * @callers: those who have used it, of which the last is whoever opened it; added to only
- * @opener: the last of them; immutable
+ * @callers: those who have used it; only added to
+ * @opener: one of them; immutable
  * @next_choice: MBOX_RECV_CHOICE looks at this one of its mailboxes first, the
  *	one behind that which was last received from; a hint, without a lock
  */
 struct mbox_file {
 	struct mbox *mb;
-	struct mbox_caller *callers;
+	struct mbox_caller *callers[BIT(MBOX_CALLERS_BITS)];
 	struct mbox_caller opener;
 	u32 next_choice;
 };
@@ -40,8 +43,10 @@ static inline struct mbox_caller *mbox_dev_caller(const struct mbox_file *mf)
 	struct mbox_caller *caller;
 
 	/* Pairs with the cmpxchg that adds one. */
-	for (caller = smp_load_acquire(&mf->callers); caller; caller = caller->next)
-		if (caller->process == process && caller->cred == cred)
+	for (caller = smp_load_acquire(&mf->callers[hash_ptr(process, MBOX_CALLERS_BITS)]);
+	     caller; caller = caller->next)
+		/* Likewise with the release in learn(). */
+		if (smp_load_acquire(&caller->process) == process && caller->cred == cred)
 			return caller;
 	return NULL;
 }

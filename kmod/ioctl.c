@@ -13,7 +13,6 @@
 #include "dev.h"
 #include "ioctl.h"
 #include "mailbox.h"
-#include "plain.h"
 #include "registry.h"
 #include "trace.h"
 
@@ -128,7 +127,7 @@ static long run_general(struct file *file, unsigned int cmd, void __user *user)
 
 static long run_send(struct file *file, void __user *user)
 {
-	int err = mbox_plain_send(file, user);
+	int err = mbox_command_send_plain(file, user, true);
 
 	if (err == MBOX_NOT_PLAIN)
 		return run_general(file, MBOX_IOC_SEND, user);
@@ -138,7 +137,7 @@ static long run_send(struct file *file, void __user *user)
 
 static long run_recv(struct file *file, void __user *user)
 {
-	int err = mbox_plain_recv(file, user, true);
+	int err = mbox_command_recv_plain(file, user, true);
 
 	if (err == MBOX_NOT_PLAIN)
 		return run_general(file, MBOX_IOC_RECV, user);

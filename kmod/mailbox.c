@@ -71,17 +71,12 @@ static void free_mailbox(struct mbox *mb)
 	kfree_rcu(mb, rcu);
 }
 
-static bool is_indexed(const struct mbox *mb)
-{
-	return mb->kind & (MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER);
-}
-
 static int alloc_index(struct mbox *mb)
 {
 	struct mbox_queue *queue = &mb->queue;
 	unsigned int i;
 
-	if (!is_indexed(mb))
+	if (!mbox_is_indexed(mb))
 		return 0;
 	get_random_bytes(&queue->seed, sizeof(queue->seed));
 	queue->index = kvcalloc(BIT(queue->index_bits), sizeof(*queue->index),
@@ -127,7 +122,7 @@ static size_t bytes_of(const struct mbox *mb)
 {
 	size_t bytes = sizeof(*mb);
 
-	if (is_indexed(mb))
+	if (mbox_is_indexed(mb))
 		bytes += BIT(mb->queue.index_bits) * sizeof(*mb->queue.index) +
 			 BIT(mb->seeker_bits) * sizeof(*mb->seekers);
 	bytes += mb->spares.max * MBOX_SPARE_BYTES;
@@ -172,7 +167,8 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	mb->seeker_bits = mbox_is_inbox(mb) ? MBOX_INBOX_SEEKER_BITS : MBOX_SEEKER_BITS;
 	mb->share = share_of(mb, attr);
 	mb->plain = is_plain(mb);
-	mb->spares.max = mb->plain ? clamp(mb->queue.max_msgs, MBOX_SPARES_MIN, MBOX_SPARES_MAX) : 0;
+	if (mb->plain && !mbox_is_indexed(mb))
+		mb->spares.max = clamp(mb->queue.max_msgs, MBOX_SPARES_MIN, MBOX_SPARES_MAX);
 	timerqueue_init_head(&mb->queue.expiries);
 	mb->bytes = bytes_of(mb);
 	mb->state = MBOX_LIVE;

@@ -16,14 +16,16 @@
  *   thing    mailbox                 its life and attributes
  *   matter   policy gate share link request wait queue msg files event trace
  *                                    what moves through it, who waits
- *   ground   account participant process ns clock.h viewer.h mbox.h limits.h compat.h
+ *   ground   account participant process ns
+ *            clock.h viewer.h caller.h mbox.h limits.h compat.h
  *
  * Everybody who wants something from a mailbox is a waiter: a sender brings a
  * message and waits until it is accepted (or, synchronous, received), a receiver
  * waits until it is given one. A call joins its waiter to the mailbox, lets
  * policy.c serve whoever can be served, and sleeps only if its own waiter is not
  * among them. So there is one place that decides who gets what, and it always
- * runs under the lock.
+ * runs under the lock. Who need not wait, and sends or receives what most do, makes
+ * the same steps without being a waiter (command_plain.c).
  *
  * States of a mailbox
  * -------------------
@@ -94,7 +96,7 @@
  * hold the network namespace; listeners do, by their sockets.
  *
  * A participant is held by its process, as long as that lives, so that it keeps its
- * id and its clock; by descriptors that the process opened, by the messages that it
+ * id and its clock; by descriptors that the process has used, by the messages that it
  * sent, and by LIVE mailboxes that it owns, is offered or has permits for. It does
  * not hold the module, which when it goes takes leave of the processes that live.
  */
@@ -551,8 +553,13 @@ struct mbox_ns {
  * been needed: most of what a message costs is else to find memory, to have it charged to a
  * memory cgroup, and to give it back.
  */
+#ifdef CONFIG_KASAN
+#define MBOX_SPARES_MIN		2U	/* let it see what becomes of most messages */
+#define MBOX_SPARES_MAX		2U
+#else
 #define MBOX_SPARES_MIN		4U	/* some are with those who send and receive */
 #define MBOX_SPARES_MAX		32U
+#endif
 #define MBOX_SPARE_BYTES	192
 #define MBOX_SPARE_SIZE		(MBOX_SPARE_BYTES - sizeof(struct mbox_msg))
 
@@ -582,7 +589,7 @@ enum mbox_state {
  * @max_size: largest message; immutable after setup
  * @share: how much of it a user may fill, in percent; immutable after setup
  * @kind: MBOX_CREATE_* bits; immutable after setup
- * @plain: messages can go the short way (plain.c); immutable after setup
+ * @plain: messages can go the short way (command_plain.c); immutable after setup
  * @bytes: its memory, as it is charged while it is LIVE; immutable after setup
  * @refs: see Lifetimes
  * @rcu: lookups may still look at @refs after the last put
@@ -694,6 +701,12 @@ struct mbox {
 static inline bool mbox_is_inbox(const struct mbox *mb)
 {
 	return mb->kind & MBOX_CREATE_INBOX;
+}
+
+/* Messages can be picked by a key: there is an index, but for one that is gone. */
+static inline bool mbox_is_indexed(const struct mbox *mb)
+{
+	return mb->kind & (MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER);
 }
 
 static inline bool mbox_is_rendezvous(const struct mbox *mb)

@@ -14,6 +14,7 @@
  */
 
 #include <linux/cred.h>
+#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -134,20 +135,22 @@ void mbox_msg_init_rare(struct mbox_rare *rare)
  * Spares.
  */
 
-/* New memory of the mailbox, or NULL if it has enough, or there is none. */
+/* New memory of the mailbox, -ENOMEM, or NULL if it has enough. */
 struct mbox_msg *mbox_msg_alloc_spare(struct mbox *mb)
 {
 	struct mbox_msg *msg;
 
-	if (atomic_inc_return(&mb->spares.nr) <= mb->spares.max) {
-		msg = mbox_msg_alloc(MBOX_PLAIN, MBOX_SPARE_SIZE);
-		if (msg) {
-			msg->spare = true;
-			return msg;
-		}
+	if (atomic_inc_return(&mb->spares.nr) > mb->spares.max) {
+		atomic_dec(&mb->spares.nr);
+		return NULL;
 	}
-	atomic_dec(&mb->spares.nr);
-	return NULL;
+	msg = mbox_msg_alloc(MBOX_PLAIN, MBOX_SPARE_SIZE);
+	if (!msg) {
+		atomic_dec(&mb->spares.nr);
+		return ERR_PTR(-ENOMEM);
+	}
+	msg->spare = true;
+	return msg;
 }
 
 /* Nobody uses them: the mailbox is locked, or nobody has it any more. */

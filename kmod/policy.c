@@ -860,7 +860,7 @@ int mbox_policy_send(struct mbox *mb, struct mbox_waiter *sender,
 }
 
 /*
- * The short way (plain.c). What it does itself is what happens if nobody waits.
+ * The short way (command_plain.c). What it does itself is what happens if nobody waits.
  */
 
 /* It would be the first of the queue. */

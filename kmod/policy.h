@@ -29,7 +29,6 @@ void mbox_policy_dismiss(struct mbox *mb);
 void mbox_policy_end_link(struct mbox *mb, u64 key);
 __poll_t mbox_policy_poll(struct mbox *mb, const struct mbox_lane *lane);
 
-
 void mbox_policy_hand(struct mbox *mb, struct mbox_msg *msg) __releases(&mb->lock);
 void mbox_policy_seat_receiver(struct mbox *mb, struct mbox_waiter *receiver);
 int mbox_policy_unseat_receiver(struct mbox *mb, struct mbox_waiter *receiver, int reason);

@@ -95,7 +95,7 @@ static enum mbox_form choose_form(const struct mbox *mb, u64 flags,
 	    flags & (MBOX_SEND_SYNC | MBOX_SEND_EXPIRES) ||
 	    posting->files || posting->deed || posting->request)
 		return MBOX_RARE;
-	return mb->queue.index ? MBOX_KEYED : MBOX_PLAIN;
+	return mbox_is_indexed(mb) ? MBOX_KEYED : MBOX_PLAIN;
 }
 
 static void fill_rare(struct mbox_rare *rare, struct mbox_posting *posting)

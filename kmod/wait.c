@@ -111,8 +111,8 @@ struct task_struct *mbox_wait_tell(struct mbox *mb, struct mbox_waiter *waiter, 
 }
 
 /*
- * The same, and to be woken once the lock is released. Very many are woken at once only where very many fail at once;
- * then it is done under the lock.
+ * The same, and to be woken once the lock is released. Very many are woken at once
+ * only where very many fail at once; then it is done under the lock.
  */
 void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 		      struct mbox_wakes *wakes)
@@ -196,4 +196,3 @@ ktime_t mbox_wait_time(u64 user_ns)
 		return max(time - ahead, 0LL);
 	return time > KTIME_MAX + ahead ? KTIME_MAX : time - ahead;
 }
-

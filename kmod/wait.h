@@ -3,6 +3,7 @@
 #define MBOX_WAIT_H
 
 #include <linux/ktime.h>
+#include <linux/nsproxy.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/time_namespace.h>
@@ -174,14 +175,26 @@ int mbox_wait_sleep(const struct mbox *mb, enum mbox_wait_what what,
 		    struct mbox_waiter *waiter, const struct mbox_patience *patience);
 ktime_t mbox_wait_time(u64 user_ns);
 
+/* Most processes are in no other time namespace than the host: it saves 30 instructions. */
+static inline bool mbox_wait_has_own_time(void)
+{
+#ifdef CONFIG_TIME_NS
+	const struct timespec64 *offset = &current->nsproxy->time_ns->offsets.monotonic;
+
+	return offset->tv_sec | offset->tv_nsec;
+#else
+	return false;
+#endif
+}
+
 /* From the host's CLOCK_MONOTONIC to the caller's, in nanoseconds. */
 static inline u64 mbox_wait_user_time(ktime_t time)
 {
-	struct timespec64 offset = current->nsproxy->time_ns->offsets.monotonic;
+	struct timespec64 offset = {};
 
-	/* Most processes are in no other: then this saves 30 instructions. */
-	if (!(offset.tv_sec | offset.tv_nsec))
+	if (!mbox_wait_has_own_time())
 		return time;
+	timens_add_monotonic(&offset);
 	return max(ktime_add(time, timespec64_to_ktime(offset)), 0LL);
 }
 

@@ -882,6 +882,18 @@ TEST_F(batch, that_may_wait_once_waits_for_room_once)
 	EXPECT_EQ(EAGAIN, fetch(self->fd, id, &letter));
 }
 
+/* That of the descriptor, to which messages go a shorter way. */
+TEST_F(batch, that_may_wait_once_sends_to_the_mailbox_of_the_descriptor_as_to_any)
+{
+	int fd = mailbox(attributes(1, SIZE));
+	struct mbox_batch batch = batch_on(self->desk, SENDS, 3, MBOX_BATCH_WAIT_ONE);
+
+	fill_sends(self->desk, 3, 0, 0);
+	EXPECT_EQ(0, call(fd, MBOX_IOC_SEND_BATCH, &batch));
+	expect_outcome(_metadata, batch, 1, EAGAIN);
+	expect_numbers(_metadata, fd, 0, 1);
+}
+
 /* Each of them does what the header says of its flag. */
 TEST_F(batch, that_may_wait_once_waits_at_most_as_the_first_item_says)
 {

@@ -144,36 +144,6 @@ OPERATION(of_create_by_a_newcomer, .act = act_create, .check = is_created,
 	  .by_newcomer = true, .uid = STRANGER,
 	  .create = { .max_msgs = 1, .max_size = 1, .max_bytes = 1, .mode = 0666 });
 
-/* The table of ids tries twice, so here the second try fails, too. */
-TEST(a_name_is_free_again_if_there_is_no_place_for_the_id)
-{
-	struct mbox_create attr = attributes(1, SIZE);
-	struct code code = code_of_function("__xa_cmpxchg");
-	int error = 0, fd, i;
-	uint64_t last;
-
-	begin_accounts();
-	fd = device(O_RDWR);
-	last = create(fd, attr);
-	NEED(!delete(fd, last));
-	set_name(attr.name, NAME);
-	/* A place is there for some more, as long as one of them is. */
-	for (i = 0; i < 130 && !error; i++) {
-		fail_always(code);
-		error = call(fd, MBOX_IOC_CREATE, &attr);
-		fail_always(no_code);
-		if (!error) {
-			last = attr.id;
-			ASSERT_EQ(0, delete(fd, last));
-		}
-	}
-	EXPECT_EQ(ENOMEM, error);
-	EXPECT_EQ(0, info(fd).mailboxes);
-	ASSERT_EQ(0, call(fd, MBOX_IOC_CREATE, &attr));
-	EXPECT_EQ(last + 1, attr.id);
-	end_accounts(fd);
-}
-
 static int act_open(struct scene *s)
 {
 	s->open = s->op->open;

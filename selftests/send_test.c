@@ -327,6 +327,30 @@ TEST_F(send, goes_to_the_mailbox_of_the_id_whatever_the_descriptor_is_bound_to)
 	EXPECT_EQ(1, state(self->fd, other).msgs);
 }
 
+/* More than a descriptor remembers, of which those that have ended make room for others. */
+#define PROCESSES 300
+
+TEST_F(send, speaks_for_the_process_that_calls_however_many_use_the_descriptor)
+{
+	struct letter letter;
+	pid_t child;
+	int i;
+
+	for (i = 0; i < PROCESSES; i++) {
+		child = spawn();
+		if (!child) {
+			/* The second goes as those of one who is known. */
+			_exit(post(self->fd, 0, "a", 0) || post(self->fd, 0, "b", 0));
+		}
+		ASSERT_EQ(0, join(child));
+		ASSERT_EQ(0, fetch(self->fd, 0, &letter));
+		ASSERT_EQ(child, letter.env.pid);
+		ASSERT_EQ(0, fetch(self->fd, 0, &letter));
+		ASSERT_EQ(child, letter.env.pid);
+		ASSERT_STREQ("b", letter.text);
+	}
+}
+
 TEST_F(send, needs_a_mailbox)
 {
 	uint64_t id = state(self->fd, 0).id;

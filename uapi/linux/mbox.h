@@ -167,7 +167,8 @@
  * kernel adds to each message and mailbox (not descriptors and grants, which only
  * the memory cgroup counts). A message counts from before it is sent until it is
  * received or dropped, for whoever opened the descriptor if it was written by a
- * program of another user; a reserved buffer counts as part of its mailbox.
+ * program of another user; a reserved buffer counts as part of its mailbox, and so
+ * do the few that any mailbox keeps for messages to come.
  * CAP_SYS_RESOURCE goes beyond: in the initial user namespace for
  * quotas of users, in the mailbox's for those of the network namespace. The
  * share that a mailbox allows one user binds everybody.
