@@ -328,7 +328,7 @@ TEST_F(send, goes_to_the_mailbox_of_the_id_whatever_the_descriptor_is_bound_to)
 }
 
 /* More than a descriptor remembers, of which those that have ended make room for others. */
-#define PROCESSES 300
+#define PROCESSES 100
 
 TEST_F(send, speaks_for_the_process_that_calls_however_many_use_the_descriptor)
 {
