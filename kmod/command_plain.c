@@ -186,15 +186,23 @@ fault:
 	return false;
 }
 
-/* A buffer for the caller's message, or NULL. */
+/*
+ * A buffer for the caller's message, or NULL: the one that it kept, if that is of the kind
+ * that such a message would have anyway.
+ */
 static struct mbox_msg *get_buffer(struct mbox *mb, struct mbox_caller *caller,
 				   enum mbox_form form, u32 len)
 {
-	struct mbox_msg *msg = NULL;
+	struct mbox_msg *msg;
 
-	if (form == MBOX_PLAIN && len <= MBOX_SPARE_SIZE)
-		msg = xchg(&caller->spare, NULL) ?: mbox_msg_alloc_spare(mb);
-	return msg ?: mbox_msg_alloc(form, len);
+	if (!mbox_msg_is_spare(form, len))
+		return mbox_msg_alloc(form, len);
+	msg = xchg(&caller->spare, NULL);
+	if (msg && (msg->len <= MBOX_MSG_SMALL) == (len <= MBOX_MSG_SMALL))
+		return msg;
+	if (msg)
+		mbox_msg_free(mb, msg);
+	return mbox_msg_alloc(form, len);
 }
 
 /*
@@ -210,7 +218,7 @@ static __always_inline struct mbox_msg *make(struct mbox *mb, struct mbox_caller
 	if (!mbox_ns_charge_msg(mb->ns, caller->payer, mbox_msg_bytes(form, send->len)))
 		return NULL;
 	msg = get_buffer(mb, caller, form, send->len);
-	if (IS_ERR_OR_NULL(msg)) {
+	if (!msg) {
 		mbox_msg_uncharge(mb, caller->payer, form, send->len);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -231,7 +239,7 @@ static __always_inline void recycle(struct mbox *mb, struct mbox_caller *caller,
 	if (!refcount_dec_and_test(&msg->refs))
 		return;
 	mbox_msg_release_plain(mb, msg);
-	if (msg->spare)
+	if (mbox_msg_is_spare(msg->form, msg->len))
 		msg = xchg(&caller->spare, msg);
 	if (msg)
 		mbox_msg_free(mb, msg);

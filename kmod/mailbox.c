@@ -125,7 +125,8 @@ static size_t bytes_of(const struct mbox *mb)
 	if (mbox_is_indexed(mb))
 		bytes += BIT(mb->queue.index_bits) * sizeof(*mb->queue.index) +
 			 BIT(mb->seeker_bits) * sizeof(*mb->seekers);
-	bytes += mb->spares.max * MBOX_SPARE_BYTES;
+	if (mb->plain)
+		bytes += MBOX_SPARES_MAX * MBOX_SPARE_BYTES;
 	if (mb->kind & MBOX_CREATE_RESERVE)
 		bytes += mb->queue.max_msgs * mbox_msg_bytes(MBOX_RARE, mb->max_size);
 	return bytes;
@@ -167,8 +168,6 @@ static void init_mailbox(struct mbox *mb, const struct mbox_create *attr)
 	mb->seeker_bits = mbox_is_inbox(mb) ? MBOX_INBOX_SEEKER_BITS : MBOX_SEEKER_BITS;
 	mb->share = share_of(mb, attr);
 	mb->plain = is_plain(mb);
-	if (mb->plain && !mbox_is_indexed(mb))
-		mb->spares.max = clamp(mb->queue.max_msgs, MBOX_SPARES_MIN, MBOX_SPARES_MAX);
 	timerqueue_init_head(&mb->queue.expiries);
 	mb->bytes = bytes_of(mb);
 	mb->state = MBOX_LIVE;

@@ -374,7 +374,6 @@ enum mbox_form {
  * @is_reply: it takes up no share, and nothing of a reserve
  * @shared: the sender's mark MBOX_SEND_SHARED
  * @nameless: of no user and no group
- * @spare: its memory is one of the mailbox's spares; immutable
  * @prio: priority
  * @bucket: of mailbox->waited, where its receipt is counted
  * @skips: its receipt is counted in mailbox->skipped
@@ -407,7 +406,6 @@ struct mbox_msg {
 	u8 is_reply : 1;
 	u8 shared : 1;
 	u8 nameless : 1;
-	u8 spare : 1;
 	u8 prio;
 	u8 bucket : 7;
 	u8 skips : 1;
@@ -549,31 +547,26 @@ struct mbox_ns {
 };
 
 /*
- * A mailbox keeps so many buffers for plain messages of up to so many bytes, once they have
- * been needed: most of what a message costs is else to find memory, to have it charged to a
- * memory cgroup, and to give it back.
+ * A mailbox keeps so many buffers of plain messages that are over, for those to come: most of
+ * what a message costs is else to find memory, to have it charged to a memory cgroup, and to
+ * give it back. They are those of messages of up to MBOX_SPARE_SIZE bytes.
  */
 #ifdef CONFIG_KASAN
-#define MBOX_SPARES_MIN		2U	/* let it see what becomes of most messages */
-#define MBOX_SPARES_MAX		2U
+#define MBOX_SPARES_MAX		1	/* let it see what becomes of most messages */
 #else
-#define MBOX_SPARES_MIN		4U	/* some are with those who send and receive */
-#define MBOX_SPARES_MAX		32U
+#define MBOX_SPARES_MAX		32
 #endif
 #define MBOX_SPARE_BYTES	192
 #define MBOX_SPARE_SIZE		(MBOX_SPARE_BYTES - sizeof(struct mbox_msg))
 
 /**
  * struct mbox_spares - memory of messages, to be used again
- * @idle: those that are in no message: added to without a lock, taken from under
- *	mailbox->lock
- * @nr: how many there are, in messages, too
- * @max: how many there may be; immutable after setup
+ * @idle: added to without a lock, taken from under mailbox->lock
+ * @nr: how many there are
  */
 struct mbox_spares {
 	struct llist_head idle;
 	atomic_t nr;
-	int max;
 };
 
 enum mbox_state {

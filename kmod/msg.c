@@ -31,13 +31,11 @@
 #include "share.h"
 
 /* What there may be very many of has slabs of its own, without the loss of powers of two. */
-#define SMALL	16
-
 static struct kmem_cache *small[MBOX_RARE];
 
 static bool is_small(enum mbox_form form, u32 size)
 {
-	return form != MBOX_RARE && size <= SMALL;
+	return form != MBOX_RARE && size <= MBOX_MSG_SMALL;
 }
 
 /*
@@ -51,6 +49,8 @@ static void *alloc_bytes(enum mbox_form form, u32 size)
 
 	if (is_small(form, size))
 		return kmem_cache_alloc(small[form], MBOX_GFP);
+	if (mbox_msg_is_spare(form, size))
+		return kmalloc(MBOX_SPARE_BYTES, MBOX_GFP);
 	if (bytes <= PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
 		return kmalloc(bytes, MBOX_GFP);
 	return __vmalloc(bytes, MBOX_GFP);
@@ -66,7 +66,6 @@ struct mbox_msg *mbox_msg_alloc(enum mbox_form form, u32 size)
 		return NULL;
 	msg = front + mbox_msg_front(form);
 	msg->form = form;
-	msg->spare = false;
 	if (form == MBOX_RARE)
 		mbox_msg_rare(msg)->pool = NULL;
 	return msg;
@@ -131,26 +130,25 @@ void mbox_msg_init_rare(struct mbox_rare *rare)
 	rare->files_lost = false;
 }
 
-/*
- * Spares.
- */
-
-/* New memory of the mailbox, -ENOMEM, or NULL if it has enough. */
-struct mbox_msg *mbox_msg_alloc_spare(struct mbox *mb)
+/* Back to where it came from. */
+static void give_back(struct mbox_msg *msg)
 {
-	struct mbox_msg *msg;
+	void *front = (void *)msg - mbox_msg_front(msg->form);
 
-	if (atomic_inc_return(&mb->spares.nr) > mb->spares.max) {
-		atomic_dec(&mb->spares.nr);
-		return NULL;
-	}
-	msg = mbox_msg_alloc(MBOX_PLAIN, MBOX_SPARE_SIZE);
-	if (!msg) {
-		atomic_dec(&mb->spares.nr);
-		return ERR_PTR(-ENOMEM);
-	}
-	msg->spare = true;
-	return msg;
+	if (is_small(msg->form, msg->len))
+		kmem_cache_free(small[msg->form], front);
+	else
+		kvfree(front);
+}
+
+/* Its memory is over, or the mailbox's, for messages to come. */
+void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg)
+{
+	if (mb->plain && mbox_msg_is_spare(msg->form, msg->len) &&
+	    atomic_add_unless(&mb->spares.nr, 1, MBOX_SPARES_MAX))
+		llist_add(&msg->idle, &mb->spares.idle);
+	else
+		give_back(msg);
 }
 
 /* Nobody uses them: the mailbox is locked, or nobody has it any more. */
@@ -159,7 +157,8 @@ void mbox_msg_free_spares(struct mbox *mb)
 	struct mbox_msg *msg, *next;
 
 	llist_for_each_entry_safe(msg, next, llist_del_all(&mb->spares.idle), idle)
-		kfree(msg);
+		give_back(msg);
+	atomic_set(&mb->spares.nr, 0);
 }
 
 struct mbox_msg *mbox_msg_get(struct mbox_msg *msg)
@@ -195,18 +194,6 @@ bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg)
 	return true;
 }
 
-void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg)
-{
-	void *front = (void *)msg - mbox_msg_front(msg->form);
-
-	if (msg->spare)
-		llist_add(&msg->idle, &mb->spares.idle);
-	else if (is_small(msg->form, msg->len))
-		kmem_cache_free(small[msg->form], front);
-	else
-		kvfree(front);
-}
-
 void mbox_msg_free_list(struct mbox *mb, struct list_head *msgs)
 {
 	struct mbox_msg *msg, *next;
@@ -221,7 +208,8 @@ static struct kmem_cache *create_cache(const char *name, enum mbox_form form)
 {
 	size_t front = mbox_msg_front(form) + sizeof(struct mbox_msg);
 
-	return kmem_cache_create_usercopy(name, front + SMALL, 0, SLAB_ACCOUNT, front, SMALL, NULL);
+	return kmem_cache_create_usercopy(name, front + MBOX_MSG_SMALL, 0, SLAB_ACCOUNT, front,
+					 MBOX_MSG_SMALL, NULL);
 }
 
 int mbox_msg_init(void)

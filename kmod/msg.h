@@ -26,6 +26,15 @@ static inline size_t mbox_msg_front(enum mbox_form form)
 	}
 }
 
+/* Up to so many bytes it is from a slab of its own. */
+#define MBOX_MSG_SMALL	16
+
+/* Whether its memory may be used again. */
+static inline bool mbox_msg_is_spare(enum mbox_form form, u32 size)
+{
+	return form == MBOX_PLAIN && size <= MBOX_SPARE_SIZE;
+}
+
 /* All the memory of a message of @size bytes. */
 static inline size_t mbox_msg_bytes(enum mbox_form form, u32 size)
 {
@@ -41,8 +50,14 @@ int mbox_msg_charge_reply(struct mbox *mb, struct mbox_account *payer, enum mbox
 void mbox_msg_uncharge_reply(struct mbox *mb, struct mbox_account *payer, enum mbox_form form,
 			     u32 len);
 void mbox_msg_init_rare(struct mbox_rare *rare);
-struct mbox_msg *mbox_msg_alloc_spare(struct mbox *mb);
 void mbox_msg_free_spares(struct mbox *mb);
+struct mbox_msg *mbox_msg_get(struct mbox_msg *msg);
+bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg);
+void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg);
+void mbox_msg_free_list(struct mbox *mb, struct list_head *msgs);
+int mbox_msg_init(void);
+void mbox_msg_exit(void);
+
 /*
  * The caller will send again: let it find memory then. The mailbox is locked, for only one
  * may take from the list at a time.
@@ -58,17 +73,11 @@ static inline void mbox_msg_restock(struct mbox *mb, struct mbox_caller *caller)
 	node = llist_del_first(&mb->spares.idle);
 	if (!node)
 		return;
+	atomic_dec(&mb->spares.nr);
 	former = xchg(&caller->spare, llist_entry(node, struct mbox_msg, idle));
 	if (former)
-		llist_add(&former->idle, &mb->spares.idle);
+		mbox_msg_free(mb, former);
 }
-
-struct mbox_msg *mbox_msg_get(struct mbox_msg *msg);
-bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg);
-void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg);
-void mbox_msg_free_list(struct mbox *mb, struct list_head *msgs);
-int mbox_msg_init(void);
-void mbox_msg_exit(void);
 
 /* NULL for the one that a process is called by: it has the same struct pid. */
 static inline struct pid *mbox_msg_thread(void)

@@ -38,11 +38,22 @@ static inline void mbox_tally_uncharge_msg(struct mbox_tally *tally, unsigned lo
 	atomic_long_sub(bytes, &tally->bytes);
 }
 
+/* To a user whom nobody answers for; as always, there is no limit for root. */
+static inline bool mbox_user_charge_msg(struct mbox_account *payer, unsigned long bytes)
+{
+	if (payer->parent)
+		return false;
+	if (!uid_eq(payer->key.uid, GLOBAL_ROOT_UID))
+		return mbox_tally_charge_msg(&payer->tally, bytes, &mbox_limits.user);
+	atomic_long_inc(&payer->tally.msgs);
+	atomic_long_add(bytes, &payer->tally.bytes);
+	return true;
+}
+
 static inline bool mbox_ns_charge_msg(struct mbox_ns *ns, struct mbox_account *payer,
 				      unsigned long bytes)
 {
-	if (payer->parent ||
-	    !mbox_tally_charge_msg(&payer->tally, bytes, &mbox_limits.user))
+	if (!mbox_user_charge_msg(payer, bytes))
 		return false;
 	if (mbox_tally_charge_msg(&ns->tally, bytes, &mbox_limits.ns))
 		return true;
