@@ -116,7 +116,8 @@ static struct mbox_caller *take_out_ended(struct mbox_file *mf)
 	rcu_read_lock();
 	/* Pairs with the cmpxchg in add_caller(). */
 	for (caller = smp_load_acquire(bucket(mf)); caller; caller = caller->next) {
-		process = READ_ONCE(caller->process);
+		/* And with the release in learn(): what it had before is not looked at. */
+		process = smp_load_acquire(&caller->process);
 		if (process && caller != &mf->opener && has_ended(caller) &&
 		    cmpxchg(&caller->process, process, NULL) == process)
 			break;

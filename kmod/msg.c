@@ -96,11 +96,8 @@ static bool is_paid_for(const struct mbox *mb)
 /* Before a message is made: 0, -EXFULL, -EDQUOT, -ENOSPC or -ENOMEM. */
 int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, enum mbox_form form, u32 len)
 {
-	int err;
+	int err = mbox_share_charge(mb, payer, len);
 
-	if (mb->plain && mbox_ns_charge_msg(mb->ns, payer, mbox_msg_bytes(form, len)))
-		return 0;
-	err = mbox_share_charge(mb, payer, len);
 	if (err || is_paid_for(mb))
 		return err;
 	err = mbox_msg_charge_reply(mb, payer, form, len);
@@ -187,10 +184,7 @@ bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg)
 		mbox_msg_uncharge_reply(mb, msg->payer, msg->form, msg->len);
 	else
 		mbox_msg_uncharge(mb, msg->payer, msg->form, msg->len);
-	mbox_account_put(msg->payer);
-	mbox_participant_put(msg->from);
-	if (msg->thread)
-		put_pid(msg->thread);
+	mbox_msg_unsign(msg);
 	return true;
 }
 

@@ -105,6 +105,15 @@ static inline void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *
 	msg->len = len;
 }
 
+/* It is over, and nobody's. */
+static inline void mbox_msg_unsign(struct mbox_msg *msg)
+{
+	mbox_account_put(msg->payer);
+	mbox_participant_put(msg->from);
+	if (msg->thread)
+		put_pid(msg->thread);
+}
+
 /* It is accepted now. */
 static inline void mbox_msg_stamp(struct mbox_msg *msg)
 {
@@ -138,10 +147,7 @@ static inline kgid_t mbox_msg_gid(const struct mbox_msg *msg)
 static inline void mbox_msg_release_plain(struct mbox *mb, struct mbox_msg *msg)
 {
 	mbox_ns_uncharge_msg(mb->ns, msg->payer, mbox_msg_bytes(msg->form, msg->len));
-	mbox_account_put(msg->payer);
-	mbox_participant_put(msg->from);
-	if (msg->thread)
-		put_pid(msg->thread);
+	mbox_msg_unsign(msg);
 }
 
 #endif /* MBOX_MSG_H */

@@ -751,6 +751,25 @@ static bool has_to_wait(struct mbox *mb, struct mbox_waiter *waiter, bool sendin
 	       !give_up(mb, waiter, sending, -EAGAIN, wakes);
 }
 
+/*
+ * Its sleep was over before it was served. What it is told: @reason, or what it was served
+ * meanwhile.
+ */
+int mbox_policy_leave(struct mbox *mb, struct mbox_waiter *waiter, bool sending, int reason)
+{
+	struct mbox_wakes wakes;
+
+	begin(mb, &wakes);
+	if (!give_up(mb, waiter, sending, reason, &wakes))
+		reason = waiter->result;
+	else if (mbox_is_gone(mb))
+		reason = -EIDRM;
+	else if (waiter->held && reason == -ERESTARTSYS)
+		reason = -EINTR;
+	end(mb, &wakes);
+	return reason;
+}
+
 /* The second half of a call whose waiter has joined: until it is done. */
 static int finish(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		  const struct mbox_patience *patience, struct mbox_wakes *wakes)
@@ -767,17 +786,7 @@ static int finish(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 		return err;
 
 	err = mbox_wait_sleep(mb, what, waiter, patience);
-	if (!err)
-		return waiter->result;
-	begin(mb, wakes);
-	if (!give_up(mb, waiter, sending, err, wakes))
-		err = waiter->result;
-	else if (mbox_is_gone(mb))
-		err = -EIDRM;
-	else if (waiter->held && err == -ERESTARTSYS)
-		err = -EINTR;
-	end(mb, wakes);
-	return err;
+	return err ? mbox_policy_leave(mb, waiter, sending, err) : waiter->result;
 }
 
 /* Whether a waiter may have a seat: 0, or what it is told instead. */
@@ -943,23 +952,6 @@ void mbox_policy_seat_receiver(struct mbox *mb, struct mbox_waiter *receiver)
 {
 	lockdep_assert_held(&mb->lock);
 	seat_receiver(mb, &receiver->seat);
-}
-
-/*
- * Its sleep was over before it was served. What it is told: @reason, or what it was served
- * meanwhile.
- */
-int mbox_policy_unseat_receiver(struct mbox *mb, struct mbox_waiter *receiver, int reason)
-{
-	struct mbox_wakes wakes;
-
-	begin(mb, &wakes);
-	if (!cancel(mb, receiver, false, &wakes))
-		reason = receiver->result;
-	else if (mbox_is_gone(mb))
-		reason = -EIDRM;
-	end(mb, &wakes);
-	return reason;
 }
 
 /*

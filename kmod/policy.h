@@ -31,7 +31,7 @@ __poll_t mbox_policy_poll(struct mbox *mb, const struct mbox_lane *lane);
 
 void mbox_policy_hand(struct mbox *mb, struct mbox_msg *msg) __releases(&mb->lock);
 void mbox_policy_seat_receiver(struct mbox *mb, struct mbox_waiter *receiver);
-int mbox_policy_unseat_receiver(struct mbox *mb, struct mbox_waiter *receiver, int reason);
+int mbox_policy_leave(struct mbox *mb, struct mbox_waiter *waiter, bool sending, int reason);
 void mbox_policy_let_in(struct mbox *mb) __releases(&mb->lock);
 void mbox_policy_look_for_room(struct mbox *mb);
 

@@ -98,24 +98,32 @@ static void mbox_close_by_id(struct channel *channel)
 static struct mbox_send sends[MANY];
 static struct mbox_recv recvs[MANY];
 
+static void fill_send(unsigned int i, const struct channel *channel, struct letter *letter,
+		      size_t size)
+{
+	sends[i].id = channel->id;
+	sends[i].buf = (uintptr_t)letter->data + i * size;
+	sends[i].len = size;
+}
+
+static void fill_recv(unsigned int i, const struct channel *channel, struct letter *letter,
+		      size_t size)
+{
+	recvs[i].id = channel->id;
+	recvs[i].buf = (uintptr_t)letter->data + i * size;
+	recvs[i].size = size;
+}
+
 static void mbox_send(struct channel *channel, struct letter *letter, size_t size)
 {
-	struct mbox_send *send = &sends[0];
-
-	send->id = channel->id;
-	send->buf = (uintptr_t)letter->data;
-	send->len = size;
-	command(channel->in, MBOX_IOC_SEND, send, "send");
+	fill_send(0, channel, letter, size);
+	command(channel->in, MBOX_IOC_SEND, &sends[0], "send");
 }
 
 static void mbox_receive(struct channel *channel, struct letter *letter, size_t size)
 {
-	struct mbox_recv *recv = &recvs[0];
-
-	recv->id = channel->id;
-	recv->buf = (uintptr_t)letter->data;
-	recv->size = size;
-	command(channel->out, MBOX_IOC_RECV, recv, "receive");
+	fill_recv(0, channel, letter, size);
+	command(channel->out, MBOX_IOC_RECV, &recvs[0], "receive");
 }
 
 static void mbox_send_many(struct channel *channel, struct letter *letter, size_t size,
@@ -126,11 +134,8 @@ static void mbox_send_many(struct channel *channel, struct letter *letter, size_
 	};
 	unsigned int i;
 
-	for (i = 0; i < nr; i++) {
-		sends[i].id = channel->id;
-		sends[i].buf = (uintptr_t)letter->data + i * size;
-		sends[i].len = size;
-	}
+	for (i = 0; i < nr; i++)
+		fill_send(i, channel, letter, size);
 	command(channel->in, MBOX_IOC_SEND_BATCH, &batch, "send a batch");
 	if (batch.done != nr)
 		errx(1, "mbox: only %u of %u messages were sent", batch.done, nr);
@@ -145,11 +150,8 @@ static unsigned int mbox_receive_many(struct channel *channel, struct letter *le
 	};
 	unsigned int i;
 
-	for (i = 0; i < nr; i++) {
-		recvs[i].id = channel->id;
-		recvs[i].buf = (uintptr_t)letter->data + i * size;
-		recvs[i].size = size;
-	}
+	for (i = 0; i < nr; i++)
+		fill_recv(i, channel, letter, size);
 	command(channel->out, MBOX_IOC_RECV_BATCH, &batch, "receive a batch");
 	return batch.done;
 }
