@@ -9,14 +9,12 @@
 #include <stdarg.h>
 
 #include "mbox_selftest.h"
-#include "actor.h"
-#include "oracle.h"
 #include "run.h"
+#include "stage.h"
 
-#define WORKERS		6
 #define IN_NAMESPACE	5		/* this one is root in a user namespace of its own */
-#define NUMBERS		(1U << 16)	/* messages of a round, at most */
-#define ROUND		(400 * MSEC)
+#define STORMS		4		/* of a round */
+#define STORM		(100 * MSEC)
 #define MAGIC		0x6d626f78
 #define FILES		2
 
@@ -25,53 +23,9 @@ struct stamp {
 	uint32_t magic, number, sender, check;
 };
 
-enum fate { UNUSED, BEGUN, SENT, FAILED };
+struct stage *stage;
 
-struct entry {
-	uint32_t fate;
-	uint32_t received;
-	uint32_t sender;
-	bool may_vanish;
-	uint64_t box;			/* where it was sent to, 0 if by a descriptor or a process */
-	uint64_t from, seq;		/* where it was received */
-};
-
-/**
- * struct worker - one process
- * @desk: its descriptors
- * @pid: it
- * @sender: a number that no process before it had
- * @receiving: how many messages it may be about to receive
- * @page: what it receives into; threads take that away
- * @same_page: the same memory elsewhere, always there
- * @calls: it has made
- */
-struct worker {
-	struct desk desk;
-	pid_t pid;
-	uint32_t sender;
-	uint32_t receiving;
-	uint8_t *page, *same_page;
-	int page_fd;
-	uint64_t calls;
-};
-
-struct stage {
-	struct world world;		/* which ids and processes there are, no more */
-	struct worker workers[WORKERS];
-	struct entry entries[NUMBERS];
-	uint32_t number;
-	uint32_t senders;
-	uint32_t kills;
-	uint32_t lost;			/* what those who were killed may have had, or did not look at */
-	uint32_t broken;
-	char what[256];
-};
-
-static struct stage *stage;
-
-__attribute__((format(printf, 1, 2)))
-static void broken(const char *format, ...)
+void broken(const char *format, ...)
 {
 	va_list list;
 
@@ -221,6 +175,13 @@ static uint64_t place_of(const struct mbox_send *send)
 	return send->flags & MBOX_SEND_PID ? 0 : send->id;
 }
 
+static void make_call(struct worker *worker, struct action *action)
+{
+	tell(&worker->doing, CALLING);
+	perform(&worker->desk, action);
+	tell(&worker->doing, MOVING);
+}
+
 static void do_send(struct worker *worker, struct action *action, struct dice *dice)
 {
 	bool batch = action->what == SEND_BATCH;
@@ -234,7 +195,7 @@ static void do_send(struct worker *worker, struct action *action, struct dice *d
 		numbers[i] = put_number(worker, action->in[i], send->len, place_of(send),
 					send->flags & MBOX_SEND_EXPIRES);
 	}
-	perform(&worker->desk, action);
+	make_call(worker, action);
 	/* Of a structure that cannot be written, nobody knows. */
 	if (action->place != GOOD)
 		return;
@@ -247,7 +208,7 @@ static void do_write(struct worker *worker, struct action *action)
 {
 	uint32_t number = put_number(worker, action->in[0], action->len, 0, false);
 
-	perform(&worker->desk, action);
+	make_call(worker, action);
 	set_fate(number, action->error ? FAILED : SENT);
 }
 
@@ -278,7 +239,7 @@ static void do_recv(struct worker *worker, struct action *action, struct dice *d
 			recv->buf = (uintptr_t)worker->page + i * OUT_MAX;
 	}
 	tell(&worker->receiving, nr);
-	perform(&worker->desk, action);
+	make_call(worker, action);
 	done = action->error ? 0 : batch ? action->arg.batch.done : 1;
 	for (i = 0; i < done; i++) {
 		struct mbox_recv *recv = batch ? &action->items[i].recv : &action->arg.recv;
@@ -300,7 +261,7 @@ static void do_recv(struct worker *worker, struct action *action, struct dice *d
 static void do_read(struct worker *worker, struct action *action)
 {
 	tell(&worker->receiving, 1);
-	perform(&worker->desk, action);
+	make_call(worker, action);
 	if (!action->error)
 		check_message(action->out[0], action->value, 0, 0);
 	tell(&worker->receiving, 0);
@@ -312,7 +273,7 @@ static void do_create(struct worker *worker, struct action *action, struct dice 
 
 	if (!dice_below(dice, 8))
 		action->arg.create.flags |= MBOX_CREATE_INBOX;
-	perform(&worker->desk, action);
+	make_call(worker, action);
 	if (action->error || action->arg.create.flags & MBOX_CREATE_INBOX)
 		return;
 	at = __atomic_fetch_add(&stage->world.nr_boxes, 1, __ATOMIC_SEQ_CST);
@@ -378,15 +339,15 @@ static void do_one(struct worker *worker, const struct op *op, struct dice *dice
 		/* Whether its request was received its caller may not learn. */
 		put_number(worker, action->in[0], action->arg.call.len, action->arg.call.id,
 			   true);
-		perform(&worker->desk, action);
+		make_call(worker, action);
 		break;
 	case DELETE:
 		/* Seldom: else there is nothing left to use. */
 		if (!dice_below(dice, 4))
-			perform(&worker->desk, action);
+			make_call(worker, action);
 		break;
 	default:
-		perform(&worker->desk, action);
+		make_call(worker, action);
 	}
 }
 
@@ -417,6 +378,16 @@ static void *interfere(void *data)
 			  worker->page_fd, 0) == worker->page);
 	}
 	return NULL;
+}
+
+/* As long as all are to be still. */
+static void rest(struct worker *worker)
+{
+	while (told(&stage->still)) {
+		tell(&worker->doing, RESTING);
+		usleep(1000);
+	}
+	tell(&worker->doing, MOVING);
 }
 
 static void make_page(struct worker *worker)
@@ -452,6 +423,7 @@ static void work(struct worker *worker, const struct program *corpus, uint32_t n
 	for (;;) {
 		struct op op = random_op(corpus, nr, &dice);
 
+		rest(worker);
 		do_one(worker, &op, &dice);
 	}
 }
@@ -470,6 +442,7 @@ static void start(unsigned int at, const struct program *corpus, uint32_t nr, st
 	take_signals(0);
 	worker->sender = ++stage->senders;
 	worker->receiving = 0;
+	worker->doing = MOVING;
 	child = spawn();
 	if (!child)
 		work(worker, corpus, nr, own);
@@ -517,6 +490,32 @@ static void disturb(const struct program *corpus, uint32_t nr, struct dice *dice
 	default:
 		NEED(!kill(pid, SIGUSR1));
 	}
+}
+
+static void storm(const struct program *corpus, uint32_t nr, struct dice *dice)
+{
+	uint64_t end = now() + STORM;
+
+	while (now() < end && !told(&stage->broken)) {
+		usleep(dice_below(dice, 4000));
+		disturb(corpus, nr, dice);
+	}
+}
+
+/*
+ * After a while without signals, which would hide that somebody was not woken, nobody begins
+ * anything; and when nobody else can go on, there may be no mailbox left to wait for.
+ */
+static void calm(int fd, bool sweeps, struct dice *dice)
+{
+	usleep(dice_below(dice, 50000));
+	tell(&stage->still, true);
+	stage_check_still(fd);
+	if (sweeps) {
+		sweep();
+		stage_check_still(fd);
+	}
+	tell(&stage->still, false);
 }
 
 /*
@@ -633,7 +632,6 @@ static bool run_round(int fd, const struct program *corpus, uint32_t nr, struct 
 		      struct tally *tally)
 {
 	struct mbox_usage at_first = usage_of(fd, 0);
-	uint64_t end = now() + ROUND;
 	unsigned int i;
 
 	memset(stage, 0, sizeof(*stage));
@@ -641,9 +639,9 @@ static bool run_round(int fd, const struct program *corpus, uint32_t nr, struct 
 	make_boxes(dice);
 	for (i = 0; i < WORKERS; i++)
 		start(i, corpus, nr, dice);
-	while (now() < end && !told(&stage->broken)) {
-		usleep(dice_below(dice, 4000));
-		disturb(corpus, nr, dice);
+	for (i = 0; i < STORMS && !told(&stage->broken); i++) {
+		storm(corpus, nr, dice);
+		calm(fd, i == STORMS - 1 && dice_below(dice, 2), dice);
 	}
 	for (i = 0; i < WORKERS; i++)
 		stop(i);
