@@ -24,6 +24,7 @@
 static struct program *corpus;
 static uint32_t corpus_nr;
 static struct tally tally;
+static uint64_t begun;
 
 /* Wherever a program has ended, the others know what was printed. */
 static void say(const char *text)
@@ -76,7 +77,8 @@ static void report(struct program *program, uint64_t seed)
 	struct tally unused = { .ops = 0 };
 	uint32_t steps;
 
-	printf("# failed, with seed %llu:\n", (unsigned long long)seed);
+	printf("# failed after %llu s, with seed %llu:\n",
+	       (unsigned long long)((now() - begun) / SECOND), (unsigned long long)seed);
 	fflush(stdout);
 	sequential_run(program, true, &unused, &steps);
 	if (fails(program)) {
@@ -134,6 +136,10 @@ static bool fuzz_at_once(struct dice *dice, uint64_t until)
 	printf("# %llu rounds of %llu calls with %llu messages; %llu processes killed\n",
 	       (unsigned long long)at_once.programs, (unsigned long long)at_once.ops,
 	       (unsigned long long)at_once.predicted, (unsigned long long)at_once.waited);
+	if (!good)
+		printf("# failed after %llu s\n",
+		       (unsigned long long)((now() - begun) / SECOND));
+	fflush(stdout);
 	return good;
 }
 
@@ -202,6 +208,7 @@ int main(void)
 	if (!kcov_open(ACTORS))
 		say("# no KCOV here: programs are not guided by the code they reach\n");
 	sequential_open();
+	begun = now();
 	if (hex && *hex)
 		good = repeat(hex);
 	else
