@@ -4,7 +4,7 @@
  * sense in the world as it is.
  */
 #include "mbox_selftest.h"
-#include "oracle.h"
+#include "oracle_quota.h"
 
 #define PICK(values, byte) ((values)[(byte) % (sizeof(values) / sizeof((values)[0]))])
 #define MIN_SIZE(type, last) (offsetof(struct type, last) + sizeof(((struct type *)0)->last))
@@ -121,11 +121,41 @@ static bool may_send(const struct world *world, unsigned int box, unsigned int w
 	return oracle_may(world, box, who, MBOX_RIGHT_SEND);
 }
 
-/* And there is something, or nobody knows: processes that run at once have no model. */
 static bool may_receive(const struct world *world, unsigned int box, unsigned int who)
 {
-	return oracle_may(world, box, who, MBOX_RIGHT_RECV) &&
-	       (world->boxes[box].nr || world->boxes[box].owner == (int)who);
+	return oracle_may(world, box, who, MBOX_RIGHT_RECV);
+}
+
+/* Or nobody knows: processes that run at once have no model. */
+static bool has_message(const struct world *world, unsigned int box, unsigned int who)
+{
+	return may_receive(world, box, who) && world->boxes[box].nr;
+}
+
+static bool has_request(const struct world *world, unsigned int box, unsigned int who)
+{
+	unsigned int i;
+
+	for (i = 0; i < world->boxes[box].nr; i++)
+		if (world->boxes[box].queue[i].request != NOBODY)
+			return may_receive(world, box, who);
+	return false;
+}
+
+static bool may_manage(const struct world *world, unsigned int box, unsigned int who)
+{
+	return oracle_may(world, box, who, MBOX_RIGHT_MANAGE) &&
+	       !(world->boxes[box].attr.flags & MBOX_CREATE_PROCESS);
+}
+
+static bool has_grants(const struct world *world, unsigned int box, unsigned int who)
+{
+	unsigned int i;
+
+	for (i = 0; i < ACTORS; i++)
+		if (world->boxes[box].rights[i])
+			return may_manage(world, box, who);
+	return false;
 }
 
 static bool is_owner(const struct world *world, unsigned int box, unsigned int who)
@@ -140,8 +170,22 @@ static bool is_offered(const struct world *world, unsigned int box, unsigned int
 
 static bool is_orphan(const struct world *world, unsigned int box, unsigned int who)
 {
-	(void)who;
-	return world->boxes[box].owner == NOBODY;
+	const struct actor *actor = &world->actors[who];
+
+	return world->boxes[box].owner == NOBODY &&
+	       (!actor->self.uid || actor->self.uid == world->boxes[box].uid);
+}
+
+static int find_suitable(const struct world *world, unsigned int who, uint8_t byte, suits_t suits)
+{
+	unsigned int i, at;
+
+	for (i = 0; i < world->nr_boxes; i++) {
+		at = (pick_box(world, byte) + i) % world->nr_boxes;
+		if (!world->boxes[at].gone && suits(world, at, who))
+			return at;
+	}
+	return NOBODY;
 }
 
 /* Most often one that suits, if there is any. */
@@ -149,17 +193,49 @@ static uint64_t pick_suitable(const struct world *world, unsigned int who, unsig
 			      uint8_t byte, suits_t suits)
 {
 	uint64_t id = pick_id(world, byte);
-	unsigned int i, at;
+	int box;
 
-	if ((!id && world->actors[who].fds[fd].bound) || byte > 252 || byte % 16 == 15 ||
-	    !world->nr_boxes)
+	if ((!id && world->actors[who].fds[fd].bound) || byte > 252 || byte % 16 == 15)
 		return id;
-	for (i = 0; i < world->nr_boxes; i++) {
-		at = (pick_box(world, byte) + i) % world->nr_boxes;
-		if (!world->boxes[at].gone && suits(world, at, who))
-			return world->boxes[at].id;
-	}
-	return id;
+	box = find_suitable(world, who, byte, suits);
+	return box == NOBODY ? id : world->boxes[box].id;
+}
+
+/* Where there is something, if there is: sometimes a request. */
+static uint64_t pick_source(const struct world *world, unsigned int who, unsigned int fd,
+			    uint8_t byte)
+{
+	if (byte % 2 && find_suitable(world, who, byte, has_request) != NOBODY)
+		return pick_suitable(world, who, fd, byte, has_request);
+	if (byte % 8 && find_suitable(world, who, byte, has_message) != NOBODY)
+		return pick_suitable(world, who, fd, byte, has_message);
+	return pick_suitable(world, who, fd, byte, may_receive);
+}
+
+static bool has_token(const struct world *world, unsigned int who)
+{
+	unsigned int i;
+
+	for (i = 0; i < world->nr_requests; i++)
+		if (world->requests[i].holder == (int)who)
+			return true;
+	return false;
+}
+
+/* Is there something that this process could do so? */
+bool action_has_aim(const struct world *world, unsigned int who, enum what what)
+{
+	static const suits_t suits[KINDS] = {
+		[SEND] = may_send, [CALL] = may_send, [SEND_BATCH] = may_send,
+		[RECV] = has_message, [RECV_BATCH] = has_message,
+		[TRANSFER] = may_manage, [OFFER] = may_manage, [ACCEPT] = is_offered,
+		[CLAIM] = is_orphan, [GRANT] = may_manage, [REVOKE] = has_grants,
+		[CHANGE] = may_manage,
+	};
+
+	if (what == REPLY || what == TOKEN)
+		return has_token(world, who);
+	return !suits[what] || find_suitable(world, who, 64, suits[what]) != NOBODY;
 }
 
 /* Which mailbox that call is about, or NOBODY. */
@@ -180,6 +256,18 @@ static int32_t pick_pid(const struct world *world, uint8_t byte)
 	if (byte >= 248)
 		return byte == 255 ? -1 : NO_PID;
 	return world->actors[byte % ACTORS].self.pid;
+}
+
+/* How a process is called: PIDFD instead of its number, and what says so. */
+static int32_t use_pidfd(struct action *action, __u64 *flags, uint64_t flag, int32_t pid,
+			 uint8_t byte)
+{
+	if (byte % 4 || !pid)
+		return pid;
+	*flags |= flag;
+	if (pid > 0 && pid != NO_PID)
+		action->pidfd_of = pid;
+	return PIDFD;
 }
 
 static bool may_wait(const struct world *world, uint8_t byte)
@@ -287,7 +375,7 @@ static void build_open(struct world *world, const struct op *op, struct action *
 	if (op->arg[0] % 4 == 3)
 		strcpy((char *)open->name, PICK(names, op->arg[1]));
 	if (op->arg[0] % 4 != 3 || op->arg[2] > 240)
-		open->id = pick_id(world, op->box);
+		open->id = pick_id(world, op->box % 252);
 	if (op->arg[3] % 4 == 3)
 		open->flags = MBOX_OPEN_UID;
 	open->uid = PICK(uids, op->arg[4]);
@@ -307,7 +395,7 @@ static void build_send_as(struct world *world, unsigned int who, const struct op
 		0, 0, 0, MBOX_SEND_SYNC, MBOX_SEND_STAMP, MBOX_SEND_SHARED,
 		MBOX_SEND_SYNC | MBOX_SEND_STAMP, MBOX_SEND_EXPIRES, MBOX_SEND_OFFER,
 	};
-	static const uint32_t prios[] = { 0, 0, 1, 1, 1, 2, 2, 5, 31, 31, 32 };
+	static const uint32_t prios[] = { 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 5, 5, 31, 31, 31, 32 };
 	uint8_t more = op->arg[6] * item;
 	int box;
 
@@ -316,7 +404,7 @@ static void build_send_as(struct world *world, unsigned int who, const struct op
 	send->len = PICK(lengths, op->arg[1] + more / 2);
 	send->prio = PICK(prios, op->arg[2] + more / 4);
 	send->tag = (op->arg[3] + more) % 3;
-	send->expires = op->arg[4] & 8 ? UINT64_MAX : 1;
+	send->expires = op->arg[4] & 24 ? UINT64_MAX : 1;
 	if (send->flags & MBOX_SEND_OFFER)
 		send->offer = op->arg[5] == 255 ? 0 :
 				pick_suitable(world, who, action->fd, op->arg[5], is_owner);
@@ -337,6 +425,93 @@ static void build_send_as(struct world *world, unsigned int who, const struct op
 	action_fill(action->in[item], ++world->number, IN_MAX);
 }
 
+/* Most often one that the process has. */
+static uint64_t pick_token(const struct world *world, unsigned int who, uint8_t byte)
+{
+	unsigned int i, at;
+
+	if (!world->nr_requests || byte > 240)
+		return byte;
+	for (i = 0; i < world->nr_requests; i++) {
+		at = (byte + i) % world->nr_requests;
+		if (world->requests[at].holder == (int)who)
+			return world->requests[at].token;
+	}
+	return world->requests[byte % world->nr_requests].token;
+}
+
+/* Most replies are not too long. */
+static void fit_reply(const struct world *world, struct mbox_reply *reply, uint8_t byte)
+{
+	unsigned int i;
+
+	for (i = 0; byte % 8 && i < world->nr_requests; i++)
+		if (world->requests[i].token == reply->token &&
+		    world->requests[i].room < reply->len)
+			reply->len = world->requests[i].room;
+}
+
+static void fill_reply(struct world *world, unsigned int who, const struct op *op,
+		       struct action *action, struct mbox_reply *reply)
+{
+	reply->token = pick_token(world, who, op->arg[0]);
+	if (op->arg[1] % 8 == 7) {
+		reply->flags = MBOX_REPLY_DISCARD;
+		reply->len = op->arg[2] == 255;
+		return;
+	}
+	reply->buf = (uintptr_t)action->in[0];
+	reply->len = PICK(lengths, op->arg[2]);
+	reply->tag = op->arg[3];
+	fit_reply(world, reply, op->arg[5]);
+	if (op->arg[4] % 8 == 7)
+		reply->flags = MBOX_REPLY_SHARED;
+	action_fill(action->in[0], ++world->number, IN_MAX);
+}
+
+/* Where messages can be picked they most often are, and elsewhere they are not. */
+static void fit_match(const struct world *world, int box, struct mbox_recv *recv, uint8_t byte)
+{
+	uint64_t kind = box == NOBODY ? 0 : world->boxes[box].attr.flags;
+
+	if (!(byte % 8) || recv->flags & MBOX_RECV_CHOICE)
+		return;
+	if (!(kind & (MBOX_CREATE_BY_TAG | MBOX_CREATE_BY_SENDER)))
+		recv->flags &= ~(MBOX_RECV_MATCH | MBOX_RECV_PARTICIPANT);
+	else if (byte % 2 && !recv->nth)
+		recv->flags |= MBOX_RECV_MATCH;
+	if (!(kind & MBOX_CREATE_BY_SENDER) || !(recv->flags & MBOX_RECV_MATCH))
+		recv->flags &= ~MBOX_RECV_PARTICIPANT;
+}
+
+/* All items of a batch mean the same process by the pidfd. */
+static int32_t pick_sender(const struct world *world, struct action *action,
+			   struct mbox_recv *recv, uint8_t byte)
+{
+	int32_t pid = action->pidfd_of ? action->pidfd_of : pick_pid(world, byte);
+
+	if (!(recv->flags & MBOX_RECV_MATCH))
+		return pid;
+	return use_pidfd(action, &recv->flags, MBOX_RECV_PIDFD, pid, byte / ACTORS);
+}
+
+/* Who has a token often uses it so. */
+static void build_reply_first(struct world *world, unsigned int who, const struct op *op,
+			      struct action *action, struct mbox_recv *recv, unsigned int item)
+{
+	uint8_t byte = op->arg[10];
+
+	if (byte % (has_token(world, who) ? 2 : 32) || recv->flags & MBOX_RECV_PEEK)
+		return;
+	recv->flags |= MBOX_RECV_REPLY;
+	recv->reply = (uintptr_t)&action->reply;
+	if (item)
+		return;
+	fill_reply(world, who, op, action, &action->reply);
+	action->reply.result = POISON;
+	action->reply.done = byte == 254 ? 2 : byte > 246;
+}
+
 static void build_recv_as(struct world *world, unsigned int who, const struct op *op,
 			  struct action *action, struct mbox_recv *recv, unsigned int item)
 {
@@ -345,13 +520,14 @@ static void build_recv_as(struct world *world, unsigned int who, const struct op
 		MBOX_RECV_PEEK, MBOX_RECV_MATCH | MBOX_RECV_LEAST,
 		MBOX_RECV_CHOICE | MBOX_RECV_LEAST, MBOX_RECV_MATCH | MBOX_RECV_PEEK,
 		MBOX_RECV_MATCH | MBOX_RECV_PARTICIPANT, MBOX_RECV_CHOICE | MBOX_RECV_PEEK,
+		MBOX_RECV_PARTICIPANT,
 	};
 	static const uint32_t sizes[] = { 256, 256, 64, 16, 8, 1, 0 };
 	uint8_t more = op->arg[9] * item;
 	int box;
 
 	memset(recv, POISON, sizeof(*recv));
-	recv->id = pick_suitable(world, who, action->fd, op->box + more % 2, may_receive);
+	recv->id = pick_source(world, who, action->fd, op->box + more % 2);
 	recv->flags = PICK(flags, op->arg[0] + more);
 	recv->buf = (uintptr_t)action->out[item];
 	recv->size = PICK(sizes, op->arg[1]);
@@ -372,12 +548,14 @@ static void build_recv_as(struct world *world, unsigned int who, const struct op
 	box = target(world, who, action->fd, recv->id);
 	if (recv->flags & MBOX_RECV_CHOICE)
 		recv->id = 0;
+	fit_match(world, box, recv, op->arg[7]);
 	if (recv->flags & MBOX_RECV_PARTICIPANT)
 		recv->match = world->actors[op->arg[3] % ACTORS].self.id;
 	else if (box != NOBODY && world->boxes[box].attr.flags & MBOX_CREATE_BY_SENDER)
-		recv->match = (uint32_t)pick_pid(world, op->arg[3]);
+		recv->match = (uint32_t)pick_sender(world, action, recv, op->arg[3]);
 	else
 		recv->match = op->arg[3] % 3;
+	build_reply_first(world, who, op, action, recv, item);
 	if (!may_wait(world, op->arg[4]) || item || action->what == RECV_BATCH)
 		recv->flags |= op->arg[4] % 2 ? MBOX_RECV_TIMEOUT : MBOX_RECV_NONBLOCK;
 }
@@ -390,7 +568,7 @@ static void build_recv(struct world *world, unsigned int who, const struct op *o
 	build_recv_as(world, who, op, action, &action->arg.recv, 0);
 	for (i = 0; i < IDS_MAX; i++)
 		action->ids[i] = pick_suitable(world, who, action->fd, op->arg[5 + i] % 201,
-					       may_receive);
+					       has_message);
 }
 
 /*
@@ -411,7 +589,8 @@ static bool is_touchy(const struct world *world)
 	for (i = 0; i < ACTORS; i++)
 		if (world->actors[i].waits != NOTHING && world->actors[i].accepts)
 			return true;
-	return false;
+	/* What a receiver has is charged until it is done with it. */
+	return oracle_busy(world) && quota_is_near(world, ITEMS_MAX);
 }
 
 static void build_batch(struct world *world, unsigned int who, const struct op *op,
@@ -444,8 +623,8 @@ static void build_batch(struct world *world, unsigned int who, const struct op *
 static void build_call(struct world *world, unsigned int who, const struct op *op,
 		       struct action *action)
 {
-	static const uint32_t prios[] = { 0, 1, 31, 32 };
-	static const uint32_t sizes[] = { 256, 16, 8, 0 };
+	static const uint32_t prios[] = { 0, 0, 0, 1, 1, 2, 31, 32 };
+	static const uint32_t sizes[] = { 256, 256, 16, 16, 8, 0 };
 	struct mbox_call *call = &action->arg.call;
 	int box;
 
@@ -457,6 +636,8 @@ static void build_call(struct world *world, unsigned int who, const struct op *o
 	call->reply = (uintptr_t)action->out[0];
 	call->size = PICK(sizes, op->arg[5]);
 	call->flags = op->arg[6] % 4 == 3 ? MBOX_CALL_TRUNCATE : 0;
+	if (op->arg[6] / 4 % 4 == 3)
+		call->flags |= MBOX_CALL_SHARED;
 	memset(&call->got, POISON, offsetof(struct mbox_call, reserved) -
 	       offsetof(struct mbox_call, got));
 	box = target(world, who, action->fd, call->id);
@@ -471,40 +652,6 @@ static void build_call(struct world *world, unsigned int who, const struct op *o
 	action_fill(action->in[0], ++world->number, IN_MAX);
 }
 
-/* Most often one that the process has. */
-static uint64_t pick_token(const struct world *world, unsigned int who, uint8_t byte)
-{
-	unsigned int i, at;
-
-	if (!world->nr_requests || byte > 240)
-		return byte;
-	for (i = 0; i < world->nr_requests; i++) {
-		at = (byte + i) % world->nr_requests;
-		if (world->requests[at].holder == (int)who)
-			return world->requests[at].token;
-	}
-	return world->requests[byte % world->nr_requests].token;
-}
-
-static void build_reply(struct world *world, unsigned int who, const struct op *op,
-			struct action *action)
-{
-	struct mbox_reply *reply = &action->arg.reply;
-
-	reply->token = pick_token(world, who, op->arg[0]);
-	if (op->arg[1] % 8 == 7) {
-		reply->flags = MBOX_REPLY_DISCARD;
-		reply->len = op->arg[2] == 255;
-		return;
-	}
-	reply->buf = (uintptr_t)action->in[0];
-	reply->len = PICK(lengths, op->arg[2]);
-	reply->tag = op->arg[3];
-	if (op->arg[4] % 8 == 7)
-		reply->flags = MBOX_REPLY_SHARED;
-	action_fill(action->in[0], ++world->number, IN_MAX);
-}
-
 static void build_token(struct world *world, unsigned int who, const struct op *op,
 			struct action *action)
 {
@@ -513,31 +660,55 @@ static void build_token(struct world *world, unsigned int who, const struct op *
 	token->token = pick_token(world, who, op->arg[0]);
 	if (op->arg[1] % 2) {
 		token->flags = MBOX_TOKEN_PASS;
-		token->pid = pick_pid(world, op->arg[2]);
+		token->pid = use_pidfd(action, &token->flags, MBOX_TOKEN_PIDFD,
+				       pick_pid(world, op->arg[2]), op->arg[3]);
 	} else {
 		token->pid = op->arg[2] == 255;
 	}
 }
 
-static void build_transfer(struct world *world, const struct op *op, struct action *action)
+static void build_transfer(struct world *world, unsigned int who, const struct op *op,
+			   struct action *action)
 {
 	struct mbox_transfer *transfer = &action->arg.transfer;
 
-	transfer->id = pick_id(world, op->box);
-	transfer->pid = op->arg[0] % 8 == 7 ? 0 : pick_pid(world, op->arg[1]);
+	transfer->id = pick_suitable(world, who, action->fd, op->box, may_manage);
 	transfer->flags = op->arg[2] % 4 == 3 ? MBOX_TRANSFER_KEEP : 0;
+	transfer->pid = op->arg[0] % 8 == 7 ? 0 : pick_pid(world, op->arg[1]);
+	transfer->pid = use_pidfd(action, &transfer->flags, MBOX_TRANSFER_PIDFD, transfer->pid,
+				  op->arg[3]);
 }
 
-static void build_grant(struct world *world, const struct op *op, struct action *action)
+/* One that has a grant there, if any. */
+static int32_t pick_granted(const struct world *world, int box, uint8_t byte)
+{
+	unsigned int i, who;
+
+	for (i = 0; box != NOBODY && byte < 240 && i < ACTORS; i++) {
+		who = (byte + i) % ACTORS;
+		if (world->boxes[box].rights[who])
+			return world->actors[who].self.pid;
+	}
+	return pick_pid(world, byte);
+}
+
+static void build_grant(struct world *world, unsigned int who, const struct op *op,
+			struct action *action)
 {
 	static const uint32_t rights[] = {
 		MBOX_RIGHT_RECV, MBOX_RIGHT_SEND, MBOX_RIGHT_SEND | MBOX_RIGHT_RECV,
-		MBOX_RIGHT_MANAGE, MBOX_RIGHT_SEND | MBOX_RIGHT_RECV | MBOX_RIGHT_MANAGE, 0, 1,
+		MBOX_RIGHT_MANAGE, MBOX_RIGHT_SEND | MBOX_RIGHT_RECV | MBOX_RIGHT_MANAGE,
+		MBOX_RIGHT_SEND, MBOX_RIGHT_RECV, MBOX_RIGHT_SEND, 0, 1,
 	};
 	struct mbox_grant *grant = &action->arg.grant;
 
-	grant->id = pick_id(world, op->box);
+	grant->id = pick_suitable(world, who, action->fd, op->box,
+				  action->what == GRANT ? may_manage : has_grants);
 	grant->pid = pick_pid(world, op->arg[0]);
+	if (action->what == REVOKE)
+		grant->pid = pick_granted(world, target(world, who, action->fd, grant->id),
+					  op->arg[0]);
+	grant->pid = use_pidfd(action, &grant->flags, MBOX_GRANT_PIDFD, grant->pid, op->arg[2]);
 	grant->rights = PICK(rights, op->arg[1]);
 }
 
@@ -551,13 +722,14 @@ static void build_grants(struct world *world, const struct op *op, struct action
 	memset(action->granted, POISON, sizeof(action->granted));
 }
 
-static void build_change(struct world *world, const struct op *op, struct action *action)
+static void build_change(struct world *world, unsigned int who, const struct op *op,
+			 struct action *action)
 {
 	static const uint32_t modes[] = { 0666, 0600, 0, 0222, 0444, 0066, 0006, 01000 };
 	static const uint32_t uids[] = { 1001, 1002, 0 };
 	struct mbox_change *change = &action->arg.change;
 
-	change->id = pick_id(world, op->box);
+	change->id = pick_suitable(world, who, action->fd, op->box, may_manage);
 	change->flags = op->arg[0] % 8 == 7 ? op->arg[0] / 8 % 8 : MBOX_CHANGE_MODE;
 	change->mode = PICK(modes, op->arg[1]);
 	change->uid = PICK(uids, op->arg[2]);
@@ -575,17 +747,43 @@ static void build_stream(struct world *world, const struct op *op, struct action
 	action->nonblock |= action->bad;
 }
 
-/* Most descriptors can do what they are to do. */
-static unsigned int pick_fd(const struct op *op, enum what what)
+static bool fd_suits(const struct world *world, unsigned int who, unsigned int fd,
+		     enum what what)
 {
-	unsigned int fd = op->fd % FDS;
+	const struct actor *actor = &world->actors[who];
+	bool bound = actor->fds[fd].bound;
+	unsigned int box = actor->fds[fd].box;
 
-	if (op->fd >= 224)
-		return fd;
-	if (fd == 2 && (what == SEND || what == CALL || what == SEND_BATCH || what == WRITE))
-		return 0;
-	if (fd == 3 && (what == RECV || what == RECV_BATCH || what == READ))
-		return 1;
+	switch (what) {
+	case SEND:
+	case CALL:
+	case SEND_BATCH:
+		return fd != 2;
+	case RECV:
+	case RECV_BATCH:
+		return fd != 3;
+	case READ:
+		return fd != 3 && bound && has_message(world, box, who);
+	case WRITE:
+		return fd != 2 && bound && may_send(world, box, who);
+	case OPEN:
+		return !bound;
+	case POLL:
+		return bound;
+	default:
+		return true;
+	}
+}
+
+/* Most descriptors can do what they are to do. */
+static unsigned int pick_fd(const struct world *world, unsigned int who, const struct op *op,
+			    enum what what)
+{
+	unsigned int fd = op->fd % FDS, i;
+
+	for (i = 0; op->fd < 224 && i < FDS; i++)
+		if (fd_suits(world, who, (fd + i) % FDS, what))
+			return (fd + i) % FDS;
 	return fd;
 }
 
@@ -618,7 +816,7 @@ static void build_kind(struct world *world, unsigned int who, const struct op *o
 		break;
 	case TRANSFER:
 	case OFFER:
-		build_transfer(world, op, action);
+		build_transfer(world, who, op, action);
 		break;
 	case ACCEPT:
 	case CLAIM:
@@ -627,13 +825,13 @@ static void build_kind(struct world *world, unsigned int who, const struct op *o
 		break;
 	case GRANT:
 	case REVOKE:
-		build_grant(world, op, action);
+		build_grant(world, who, op, action);
 		break;
 	case GRANTS:
 		build_grants(world, op, action);
 		break;
 	case CHANGE:
-		build_change(world, op, action);
+		build_change(world, who, op, action);
 		break;
 	case USAGE:
 		memset(&arg->usage, POISON, sizeof(arg->usage));
@@ -648,7 +846,7 @@ static void build_kind(struct world *world, unsigned int who, const struct op *o
 		build_call(world, who, op, action);
 		break;
 	case REPLY:
-		build_reply(world, who, op, action);
+		fill_reply(world, who, op, action, &arg->reply);
 		break;
 	case TOKEN:
 		build_token(world, who, op, action);
@@ -788,7 +986,7 @@ bool action_build(struct world *world, unsigned int who, const struct op *op,
 	memset(action, 0, sizeof(*action));
 	memset(action->out, POISON, sizeof(action->out));
 	action->what = op->what % KINDS;
-	action->fd = pick_fd(op, action->what);
+	action->fd = pick_fd(world, who, op, action->what);
 	action->command = ioctls[action->what].command;
 	action->size = ioctls[action->what].size;
 	build_kind(world, who, op, action);
@@ -889,6 +1087,12 @@ void action_describe(const struct action *action, unsigned int who)
 		printf(", %u bytes", action->size);
 	if ((action->command ^ ioctls[action->what].command) & 0xffff)
 		printf(", command %#lx", action->command & 0xffff);
+	if (action->pidfd_of)
+		printf(", pidfd of %d", action->pidfd_of);
+	if (action->reply.buf || action->reply.flags)
+		printf(", reply { flags %#llx, token %llu, len %llu, done %u }",
+		       action->reply.flags, action->reply.token, action->reply.len,
+		       action->reply.done);
 	printf(", descriptor %u%s%s%s", action->fd, places[action->place],
 	       action->bad ? ", bad buffer" : "", action->nonblock ? ", not blocking" : "");
 }

@@ -14,6 +14,7 @@
 #define IN_MAX		320	/* for each of them */
 #define OUT_MAX		320
 #define IDS_MAX		4
+#define PIDFD		100	/* the number of the pidfd that a call takes */
 
 union argument {
 	ARGUMENTS
@@ -33,7 +34,9 @@ enum place { GOOD, BAD, READ_ONLY };
  * @nonblock: the descriptor is not to block this time
  * @bad: the buffer is not where the kernel can have it
  * @len: read(2), write(2)
+ * @pidfd_of: which process PIDFD is to mean during the call, or 0: then it is no descriptor
  * @arg: the structure
+ * @reply: what a receive replies first
  * @items: of a batch
  * @in: what is sent
  * @out: what is received
@@ -49,7 +52,9 @@ struct action {
 	bool nonblock;
 	bool bad;
 	uint64_t len;
+	int32_t pidfd_of;
 	union argument arg;
+	struct mbox_reply reply;
 	union {
 		struct mbox_send send;
 		struct mbox_recv recv;
@@ -69,6 +74,7 @@ struct world;
 
 bool action_build(struct world *world, unsigned int who, const struct op *op,
 		  struct action *action);
+bool action_has_aim(const struct world *world, unsigned int who, enum what what);
 void action_describe(const struct action *action, unsigned int who);
 void action_fill(uint8_t *bytes, uint32_t number, size_t len);
 

@@ -8,7 +8,7 @@
 #include "actor.h"
 #include "kcov.h"
 
-#define PATIENCE	30	/* seconds until something is held to be stuck */
+#define PATIENCE	30	/* seconds for it to begin */
 
 const uint32_t actor_uids[ACTORS] = { 0, 1001, 1001, 1002 };
 
@@ -87,15 +87,30 @@ static long issue(struct desk *desk, struct action *action)
 	}
 }
 
+static void open_pidfd(pid_t pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+
+	/* It may have ended just now. */
+	if (fd < 0)
+		return;
+	NEED(dup2(fd, PIDFD) == PIDFD);
+	close(fd);
+}
+
 void perform(struct desk *desk, struct action *action)
 {
 	bool nonblock = action->nonblock && action->fd != FDS - 1;
 
 	if (nonblock)
 		set_nonblock(desk->fds[action->fd], true);
+	if (action->pidfd_of)
+		open_pidfd(action->pidfd_of);
 	kcov_begin();
 	action->value = issue(desk, action);
 	action->error = action->value < 0 ? errno : 0;
+	if (action->pidfd_of)
+		close(PIDFD);
 	if (nonblock)
 		set_nonblock(desk->fds[action->fd], false);
 }
@@ -135,7 +150,7 @@ void actor_start(struct desk *desk, unsigned int who)
 	if (!child)
 		act(desk, who);
 	desk->pid = child;
-	NEED(actor_wait(desk));
+	NEED(actor_wait(desk, PATIENCE));
 }
 
 void actor_end(struct desk *desk)
@@ -149,7 +164,7 @@ void actor_reset(struct desk *desk)
 {
 	desk->action.what = KINDS;
 	actor_give(desk);
-	NEED(actor_wait(desk));
+	NEED(actor_wait(desk, PATIENCE));
 }
 
 void actor_give(struct desk *desk)
@@ -163,7 +178,7 @@ bool actor_done(const struct desk *desk)
 }
 
 /* Until it has done what it was given; false if it does not come to an end. */
-bool actor_wait(struct desk *desk)
+bool actor_wait(struct desk *desk, unsigned int seconds)
 {
-	return await_turn(desk, IDLE, PATIENCE) && await_turn(desk, GIVEN, PATIENCE);
+	return await_turn(desk, IDLE, seconds) && await_turn(desk, GIVEN, seconds);
 }

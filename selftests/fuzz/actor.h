@@ -39,7 +39,7 @@ void actor_end(struct desk *desk);
 void actor_reset(struct desk *desk);
 void actor_give(struct desk *desk);
 bool actor_done(const struct desk *desk);
-bool actor_wait(struct desk *desk);
+bool actor_wait(struct desk *desk, unsigned int seconds);
 void perform(struct desk *desk, struct action *action);
 
 #endif /* FUZZ_ACTOR_H */

@@ -10,6 +10,7 @@
  *   oracle_wait   those who wait
  *   oracle_tell   what they are told
  *   oracle_queue  messages
+ *   oracle_quota  how many of them, and of mailboxes
  *   oracle_world  finding things
  */
 #include <errno.h>
@@ -17,6 +18,7 @@
 
 #include "oracle_box.h"
 #include "oracle_message.h"
+#include "oracle_quota.h"
 #include "oracle_rights.h"
 #include "oracle_talk.h"
 #include "oracle_tell.h"
@@ -187,7 +189,7 @@ void oracle_learn(struct world *w, unsigned int who, const struct action *actual
 		rights_learn_grants(w, x, actual);
 		break;
 	case USAGE:
-		box_learn_usage(&x->arg.usage, &actual->arg.usage);
+		quota_learn(&x->arg.usage, &actual->arg.usage);
 		break;
 	default:
 		break;

@@ -3,9 +3,8 @@
  * The oracle: a model of mailboxes in plain C. It is told each action before the kernel is,
  * and says what will come of it, for whoever acts and for those who wait.
  *
- * It knows all commands, and of what they can do nothing of inboxes and pidfds, files,
- * expiry that comes, MBOX_RECV_REPLY, quotas that are met, and namespaces: no sequential
- * program has these. It gives up (world.unsure) where a process keeps its place by a
+ * It knows all commands, and of what they can do nothing of inboxes, files, expiry that
+ * comes, quotas of bytes, and namespaces: no sequential program has these. It gives up (world.unsure) where a process keeps its place by a
  * capability which it did not need before.
  */
 #ifndef FUZZ_ORACLE_H
@@ -123,7 +122,7 @@ struct actor {
 
 struct world {
 	struct mbox_info limits;
-	uint32_t default_share, limit_grants;
+	struct mbox_usage quotas;	/* the limits in it */
 	uint64_t last_id;
 	struct actor actors[ACTORS];
 	struct box boxes[BOXES_MAX];

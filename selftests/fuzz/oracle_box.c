@@ -8,6 +8,7 @@
 
 #include "oracle_box.h"
 #include "oracle_queue.h"
+#include "oracle_quota.h"
 #include "oracle_rights.h"
 #include "oracle_talk.h"
 #include "oracle_tell.h"
@@ -73,6 +74,7 @@ int predict_create(struct world *w, int who)
 	struct actor *actor = &w->actors[who];
 	struct mbox_create *c = &actor->expect.arg.create;
 	struct box *b = &w->boxes[w->nr_boxes];
+	int error;
 
 	if (!valid_create(w, c))
 		return EINVAL;
@@ -80,13 +82,16 @@ int predict_create(struct world *w, int who)
 		return EISCONN;
 	if (actor->expect.place != GOOD)
 		return EFAULT;
+	error = quota_create(w, who);
+	if (error)
+		return error;
 	if (c->name[0] && find_name(w, c->name) != NOBODY)
 		return EEXIST;
 	memset(b, 0, sizeof(*b));
 	b->attr = *c;
 	b->mode = c->mode;
 	b->uid = b->gid = actor->self.uid;
-	b->share = queue_is_rendezvous(b) || c->share ? c->share : w->default_share;
+	b->share = queue_is_rendezvous(b) || c->share ? c->share : w->quotas.default_share;
 	if (queue_is_rendezvous(b))
 		b->share = 100;
 	b->owner = who;
@@ -234,60 +239,6 @@ int predict_stat(struct world *w, int who)
 	return tell_fields(x, stat, &made, offsetof(struct mbox_stat, id), sizeof(made));
 }
 
-static uint32_t count_boxes(const struct world *w, int user)
-{
-	uint32_t nr = 0;
-	unsigned int i;
-
-	for (i = 0; i < w->nr_boxes; i++)
-		nr += !w->boxes[i].gone &&
-		      (user == NOBODY || oracle_user(w->boxes[i].uid) == user);
-	return nr;
-}
-
-static uint32_t count_messages(const struct world *w, int user)
-{
-	uint32_t nr = 0;
-	unsigned int i, j;
-
-	for (i = 0; i < w->nr_boxes; i++) {
-		const struct box *b = &w->boxes[i];
-
-		if (b->gone || b->attr.flags & MBOX_CREATE_RESERVE)
-			continue;
-		for (j = 0; j < b->nr; j++)
-			nr += user == NOBODY || b->queue[j].user == user;
-		for (j = 0; j < b->nr_senders; j++)
-			nr += user == NOBODY || w->actors[b->senders[j]].msg.user == user;
-	}
-	return nr;
-}
-
-int predict_usage(struct world *w, int who)
-{
-	struct action *x = &w->actors[who].expect;
-	struct mbox_usage *usage = &x->arg.usage, made = *usage;
-	uint32_t uid = w->actors[who].self.uid;
-
-	if (usage->flags & ~MBOX_USAGE_UID)
-		return EINVAL;
-	if (usage->flags & MBOX_USAGE_UID && usage->uid != uid) {
-		if (!rights_is_root(w, who))
-			return EACCES;
-		uid = usage->uid;
-	}
-	made.uid = uid;
-	made.default_share = w->default_share;
-	made.user_mailboxes = count_boxes(w, oracle_user(uid));
-	made.user_msgs = count_messages(w, oracle_user(uid));
-	made.ns_mailboxes = count_boxes(w, NOBODY);
-	made.ns_msgs = count_messages(w, NOBODY);
-	made.limit_grants = w->limit_grants;
-	made.reserved = 0;
-	made.user_files = made.ns_files = made.user_listeners = made.ns_listeners = 0;
-	return tell_fields(x, usage, &made, offsetof(struct mbox_usage, uid), sizeof(made));
-}
-
 int predict_info(struct world *w, int who)
 {
 	struct action *x = &w->actors[who].expect;
@@ -295,7 +246,7 @@ int predict_info(struct world *w, int who)
 
 	if (x->arg.info.flags)
 		return EINVAL;
-	made.mailboxes = count_boxes(w, NOBODY);
+	made.mailboxes = quota_boxes(w, NOBODY);
 	return tell_fields(x, &x->arg.info, &made, offsetof(struct mbox_info, features), sizeof(made));
 }
 
@@ -314,18 +265,3 @@ int predict_clock(struct world *w, int who)
 			   sizeof(made));
 }
 
-void box_learn_usage(struct mbox_usage *expect, const struct mbox_usage *actual)
-{
-	expect->user_bytes = actual->user_bytes;
-	expect->ns_bytes = actual->ns_bytes;
-	expect->user_bytes_limit = actual->user_bytes_limit;
-	expect->user_mailboxes_limit = actual->user_mailboxes_limit;
-	expect->user_msgs_limit = actual->user_msgs_limit;
-	expect->ns_bytes_limit = actual->ns_bytes_limit;
-	expect->ns_mailboxes_limit = actual->ns_mailboxes_limit;
-	expect->ns_msgs_limit = actual->ns_msgs_limit;
-	expect->user_files_limit = actual->user_files_limit;
-	expect->ns_files_limit = actual->ns_files_limit;
-	expect->user_listeners_limit = actual->user_listeners_limit;
-	expect->ns_listeners_limit = actual->ns_listeners_limit;
-}

@@ -5,13 +5,10 @@
 
 #include "oracle.h"
 
-void box_learn_usage(struct mbox_usage *expect, const struct mbox_usage *actual);
-
 int predict_create(struct world *w, int who);
 int predict_open(struct world *w, int who);
 int predict_delete(struct world *w, int who);
 int predict_stat(struct world *w, int who);
-int predict_usage(struct world *w, int who);
 int predict_info(struct world *w, int who);
 int predict_clock(struct world *w, int who);
 

@@ -9,6 +9,7 @@
 
 #include "oracle_message.h"
 #include "oracle_queue.h"
+#include "oracle_quota.h"
 #include "oracle_rights.h"
 #include "oracle_talk.h"
 #include "oracle_tell.h"
@@ -53,6 +54,12 @@ int message_submit(struct world *w, struct box *b, int who, int impatience, bool
 	error = queue_charge(w, b, s->msg.user, len);
 	if (error)
 		return error;
+	if (!(b->attr.flags & MBOX_CREATE_RESERVE))
+		error = quota_send(w, who);
+	if (error) {
+		queue_uncharge(b, &s->msg);
+		return error;
+	}
 	if (b->attr.flags & MBOX_CREATE_RESERVE && !b->slots && impatience) {
 		b->refused++;
 		queue_uncharge(b, &s->msg);
@@ -307,6 +314,9 @@ static int choose(struct world *w, int who, const struct mbox_recv *recv, int im
 			 MBOX_RECV_PARTICIPANT | MBOX_RECV_FILES | MBOX_RECV_TOKEN |	\
 			 MBOX_RECV_REPLY | MBOX_RECV_DIRECT)
 
+/* That @match is not a pid. */
+#define PROCESS_FLAGS	(MBOX_RECV_PIDFD | MBOX_RECV_PARTICIPANT)
+
 static bool valid_recv(const struct mbox_recv *recv)
 {
 	bool peek = recv->flags & MBOX_RECV_PEEK;
@@ -314,7 +324,11 @@ static bool valid_recv(const struct mbox_recv *recv)
 	if (recv->flags & ~RECV_FLAGS || recv->nth > MBOX_PEEK_MAX || recv->reserved ||
 	    recv->nr_files)
 		return false;
-	if (peek && recv->flags & (MBOX_RECV_ACCEPT | MBOX_RECV_TOKEN | MBOX_RECV_CHOICE))
+	if (peek && recv->flags & (MBOX_RECV_ACCEPT | MBOX_RECV_TOKEN | MBOX_RECV_REPLY |
+				   MBOX_RECV_CHOICE))
+		return false;
+	if (recv->flags & PROCESS_FLAGS &&
+	    (!(recv->flags & MBOX_RECV_MATCH) || !(~recv->flags & PROCESS_FLAGS)))
 		return false;
 	return !recv->nth || (peek && !(recv->flags & (MBOX_RECV_LEAST | MBOX_RECV_MATCH)));
 }
@@ -334,15 +348,19 @@ static void begin_receive(struct actor *r, uint64_t flags, uint64_t size, uint64
 static int find_key(struct world *w, struct actor *r, const struct box *b,
 		    const struct mbox_recv *recv)
 {
-	int sender;
+	int sender, error;
 
 	if (!(recv->flags & MBOX_RECV_MATCH))
 		return 0;
 	if (!(b->attr.flags & MBOX_CREATE_BY_SENDER))
 		return b->attr.flags & MBOX_CREATE_BY_TAG &&
-		       !(recv->flags & MBOX_RECV_PARTICIPANT) ? 0 : EOPNOTSUPP;
-	sender = recv->flags & MBOX_RECV_PARTICIPANT ? world_find_participant(w, recv->match) :
-						       world_find_pid(w, recv->match);
+		       !(recv->flags & PROCESS_FLAGS) ? 0 : EOPNOTSUPP;
+	error = world_find_process(w, r - w->actors, recv->match,
+				   recv->flags & MBOX_RECV_PIDFD, &sender);
+	if (error)
+		return error;
+	if (recv->flags & MBOX_RECV_PARTICIPANT)
+		sender = world_find_participant(w, recv->match);
 	if (sender == NOBODY)
 		return ESRCH;
 	r->key = w->actors[sender].self.id;
@@ -354,12 +372,16 @@ int predict_recv(struct world *w, int who, const struct mbox_recv *recv)
 	struct actor *r = &w->actors[who];
 	int impatience = recv->nth ? EAGAIN : message_impatience(r, recv->flags);
 	struct box *b;
-	int error;
+	int error = 0;
 
 	if (!valid_recv(recv))
 		return EINVAL;
-	if (r->expect.fd == 3)
+	if (r->expect.fd == 3 || (recv->flags & MBOX_RECV_PIDFD && !r->expect.pidfd_of))
 		return EBADF;
+	if (recv->flags & MBOX_RECV_REPLY)
+		error = talk_reply_first(w, who);
+	if (error)
+		return error;
 	begin_receive(r, recv->flags, recv->size, recv->match);
 	if (recv->flags & MBOX_RECV_CHOICE)
 		return choose(w, who, recv, impatience);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "oracle_quota.h"
 #include "oracle_rights.h"
 #include "oracle_tell.h"
 #include "oracle_wait.h"
@@ -78,7 +79,7 @@ unsigned int rights_grants(const struct box *b)
 
 static bool room_for_grant(const struct world *w, const struct box *b, int who)
 {
-	return b->rights[who] || rights_grants(b) < w->limit_grants;
+	return b->rights[who] || rights_grants(b) < w->quotas.limit_grants;
 }
 
 void rights_void_offer(struct box *b)
@@ -115,6 +116,7 @@ int predict_transfer(struct world *w, int who, bool offers)
 {
 	const struct mbox_transfer *transfer = &w->actors[who].expect.arg.transfer;
 	bool keeps = transfer->flags & MBOX_TRANSFER_KEEP;
+	bool is_pidfd = transfer->flags & MBOX_TRANSFER_PIDFD;
 	struct box *b;
 	int error, to;
 
@@ -123,14 +125,15 @@ int predict_transfer(struct world *w, int who, bool offers)
 		return EINVAL;
 	if (offers && !transfer->pid && transfer->flags)
 		return EINVAL;
-	error = check_manager(w, who, transfer->id, &b);
+	error = world_find_process(w, who, transfer->pid, is_pidfd, &to);
+	if (!error)
+		error = check_manager(w, who, transfer->id, &b);
 	if (error)
 		return error;
 	if (offers && !transfer->pid) {
 		rights_void_offer(b);
 		return 0;
 	}
-	to = transfer->pid ? world_find_pid(w, transfer->pid) : NOBODY;
 	if (to == NOBODY)
 		return ESRCH;
 	if (!offers && !rights_may_signal(w, who, to))
@@ -143,6 +146,9 @@ int predict_transfer(struct world *w, int who, bool offers)
 		b->offered_keeps = keeps;
 		return 0;
 	}
+	error = quota_take_over(w, who, to, b);
+	if (error)
+		return error;
 	if (keeps)
 		b->rights[b->owner] |= MBOX_RIGHT_RECV;
 	rights_new_owner(w, b, to);
@@ -168,6 +174,9 @@ int predict_accept(struct world *w, int who)
 		return EOPNOTSUPP;
 	if (b->offered != who)
 		return EACCES;
+	error = quota_take_over(w, who, who, b);
+	if (error)
+		return error;
 	if (b->offered_keeps)
 		b->rights[b->owner] |= MBOX_RIGHT_RECV;
 	rights_new_owner(w, b, who);
@@ -187,6 +196,9 @@ int predict_claim(struct world *w, int who)
 		return EOPNOTSUPP;
 	if (b->owner != NOBODY)
 		return EBUSY;
+	error = quota_take_over(w, who, who, b);
+	if (error)
+		return error;
 	rights_new_owner(w, b, who);
 	return 0;
 }
@@ -199,8 +211,9 @@ static int check_grant(struct world *w, int who, struct box **b, int *to)
 	if (grant->flags & ~MBOX_GRANT_PIDFD || !grant->rights || grant->rights & ~ALL_RIGHTS ||
 	    grant->pid < 0)
 		return EINVAL;
-	error = check_manager(w, who, grant->id, b);
-	*to = world_find_pid(w, grant->pid);
+	error = world_find_process(w, who, grant->pid, grant->flags & MBOX_GRANT_PIDFD, to);
+	if (!error)
+		error = check_manager(w, who, grant->id, b);
 	if (error)
 		return error;
 	return *to == NOBODY ? ESRCH : 0;

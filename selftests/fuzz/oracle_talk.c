@@ -6,6 +6,7 @@
 
 #include "oracle_message.h"
 #include "oracle_queue.h"
+#include "oracle_quota.h"
 #include "oracle_rights.h"
 #include "oracle_talk.h"
 #include "oracle_tell.h"
@@ -47,6 +48,7 @@ int predict_call(struct world *w, int who)
 	s->privileged[0] = !(rights_of(w, b, who) & MBOX_RIGHT_SEND);
 	message_begin(w, who, call->len, call->prio, call->tag);
 	s->msg.number = w->number;
+	s->msg.shared = call->flags & MBOX_CALL_SHARED;
 	s->msg.request = w->nr_requests;
 	q = &w->requests[w->nr_requests++];
 	*q = (struct request) {
@@ -112,22 +114,19 @@ static void finish_call(struct world *w, int who, const struct mbox_reply *reply
 
 static bool valid_reply(const struct mbox_reply *reply)
 {
-	if (reply->flags & ~(MBOX_REPLY_DISCARD | MBOX_REPLY_SHARED) || reply->reserved ||
-	    reply->result || reply->done)
+	if (reply->flags & ~(MBOX_REPLY_DISCARD | MBOX_REPLY_SHARED) || reply->reserved)
 		return false;
 	return !(reply->flags & MBOX_REPLY_DISCARD) ||
 	       !(reply->flags & MBOX_REPLY_SHARED || reply->buf || reply->len || reply->tag);
 }
 
-int predict_reply(struct world *w, int who)
+/* What is valid. */
+static int reply_as(struct world *w, int who, const struct mbox_reply *reply, bool bad)
 {
 	struct actor *actor = &w->actors[who];
-	const struct mbox_reply *reply = &actor->expect.arg.reply;
 	struct request *q;
-	int at, caller;
+	int error, at, caller;
 
-	if (!valid_reply(reply))
-		return EINVAL;
 	at = find_token(w, who, reply->token);
 	if (at == NOBODY)
 		return EBADR;
@@ -136,7 +135,10 @@ int predict_reply(struct world *w, int who)
 		if (reply->len > q->room || (reply->len > w->limits.limit_size &&
 					     reply->len > w->boxes[q->box].attr.max_size))
 			return EMSGSIZE;
-		if (actor->expect.bad && reply->len)
+		error = quota_send(w, who);
+		if (error)
+			return error;
+		if (bad && reply->len)
 			return EFAULT;
 		actor->clock++;
 	}
@@ -152,22 +154,56 @@ int predict_reply(struct world *w, int who)
 	return 0;
 }
 
+int predict_reply(struct world *w, int who)
+{
+	const struct mbox_reply *reply = &w->actors[who].expect.arg.reply;
+
+	if (!valid_reply(reply) || reply->result || reply->done)
+		return EINVAL;
+	return reply_as(w, who, reply, w->actors[who].expect.bad);
+}
+
+/* Before a receive, once: what remains for it is 0 or an error. */
+int talk_reply_first(struct world *w, int who)
+{
+	struct action *x = &w->actors[who].expect;
+	struct mbox_reply *reply = &x->reply;
+	int error;
+
+	/* A program that does not know of it does not say where it is. */
+	if (x->what == RECV && x->size < END_OF(mbox_recv, reply))
+		return EFAULT;
+	if (!valid_reply(reply) || reply->done > 1)
+		return EINVAL;
+	if (reply->done)
+		return 0;
+	reply->result = 0;
+	error = reply_as(w, who, reply, false);
+	if (error && error != ECANCELED)
+		return error;
+	reply->result = -error;
+	reply->done = 1;
+	return 0;
+}
+
 int predict_token(struct world *w, int who)
 {
 	struct actor *actor = &w->actors[who];
 	const struct mbox_token *token = &actor->expect.arg.token;
 	bool passes = token->flags & MBOX_TOKEN_PASS;
-	int at, to;
+	int error, at, to;
 
 	if (token->flags & ~(MBOX_TOKEN_PASS | MBOX_TOKEN_PIDFD) || token->reserved ||
-	    token->pid < 0 || (!passes && token->pid))
+	    token->pid < 0 || (!passes && (token->pid || token->flags)))
 		return EINVAL;
+	error = world_find_process(w, who, token->pid, token->flags & MBOX_TOKEN_PIDFD, &to);
+	if (error)
+		return error;
 	at = find_token(w, who, token->token);
 	if (at == NOBODY)
 		return EBADR;
 	if (!passes)
 		return w->requests[at].caller == NOBODY ? ECANCELED : 0;
-	to = token->pid ? world_find_pid(w, token->pid) : NOBODY;
 	if (to == NOBODY)
 		return ESRCH;
 	if (!rights_may_signal(w, who, to))

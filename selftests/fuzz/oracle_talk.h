@@ -7,6 +7,7 @@
 
 void talk_fail(struct world *w, int request, int error);
 uint32_t talk_count(const struct world *w, const struct box *b);
+int talk_reply_first(struct world *w, int who);
 void talk_end(struct world *w, int who);
 void talk_learn(struct world *w, struct mbox_recv *expect,
 		const struct mbox_recv *actual, int request);

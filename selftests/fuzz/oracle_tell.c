@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "oracle_queue.h"
+#include "oracle_quota.h"
 #include "oracle_rights.h"
 #include "oracle_tell.h"
 #include "oracle_world.h"
@@ -146,8 +147,14 @@ int tell_message(struct world *w, int who, struct box *b, const struct message *
 	unsigned int item = x->what == RECV_BATCH ? x->arg.batch.done : 0;
 	uint64_t room = image ? image->size : x->len, len = MIN(msg->len, room);
 	struct mbox_recv made;
-	int error;
+	bool accepts;
+	int error = 0;
 
+	accepts = r->accepts && rights_deed_holds(w, msg);
+	if (accepts)
+		error = quota_take_over(w, who, who, &w->boxes[msg->deed]);
+	if (error)
+		return error;
 	if (x->bad && len && (x->what != RECV_BATCH || item == ITEMS_MAX - 1))
 		return EFAULT;
 	action_fill(x->out[item], msg->number, len);
@@ -160,7 +167,7 @@ int tell_message(struct world *w, int who, struct box *b, const struct message *
 	r->requests[item] = r->peek ? NOBODY : msg->request;
 	error = tell_fields(x, image, &made, offsetof(struct mbox_recv, len),
 			    offsetof(struct mbox_recv, match));
-	if (!error && r->accepts && rights_deed_holds(w, msg)) {
+	if (!error && accepts) {
 		made.owned = w->boxes[msg->deed].id;
 		rights_new_owner(w, &w->boxes[msg->deed], who);
 	}

@@ -9,7 +9,6 @@
 #include <stdarg.h>
 
 #include "mbox_selftest.h"
-#include "run.h"
 #include "stage.h"
 
 #define IN_NAMESPACE	5		/* this one is root in a user namespace of its own */
@@ -24,6 +23,7 @@ struct stamp {
 };
 
 struct stage *stage;
+static struct tally *shared_tally;
 
 void broken(const char *format, ...)
 {
@@ -124,22 +124,41 @@ static uint64_t soon(struct dice *dice)
 	return now() + dice_below(dice, 20 * MSEC);
 }
 
-static pid_t some_pid(struct dice *dice)
+/* A process in one of three ways, of which @pid is the first flag. */
+static __u64 name_process(struct action *action, __u64 *flags, __u64 pid, struct dice *dice)
 {
-	return told((uint32_t *)&stage->workers[dice_below(dice, WORKERS)].pid);
+	const struct person *person = &stage->world.actors[dice_below(dice, ACTORS)].self;
+
+	switch (dice_below(dice, 3)) {
+	case 0:
+		*flags |= pid;
+		return person->pid;
+	case 1:
+		*flags |= pid << 1;
+		if (!action->pidfd_of)
+			action->pidfd_of = person->pid;
+		return PIDFD;
+	default:
+		*flags |= pid << 2;
+		return person->id;
+	}
 }
 
+_Static_assert(MBOX_SEND_PIDFD == MBOX_SEND_PID << 1, "they follow one another");
+_Static_assert(MBOX_SEND_PARTICIPANT == MBOX_SEND_PID << 2, "they follow one another");
+_Static_assert(MBOX_OPEN_PIDFD == MBOX_OPEN_INBOX << 1, "they follow one another");
+_Static_assert(MBOX_OPEN_PARTICIPANT == MBOX_OPEN_INBOX << 2, "they follow one another");
+
 /* Ways of sending that the oracle knows nothing of. */
-static void vary_send(struct mbox_send *send, int32_t *files, struct dice *dice)
+static void vary_send(struct action *action, struct mbox_send *send, int32_t *files,
+		      struct dice *dice)
 {
 	if (send->flags & MBOX_SEND_TIMEOUT)
 		send->deadline = soon(dice);
 	if (send->flags & MBOX_SEND_EXPIRES)
 		send->expires = soon(dice);
-	if (!dice_below(dice, 6)) {
-		send->flags |= MBOX_SEND_PID;
-		send->id = some_pid(dice);
-	}
+	if (!dice_below(dice, 4))
+		send->id = name_process(action, &send->flags, MBOX_SEND_PID, dice);
 	if (!dice_below(dice, 6)) {
 		send->nr_files = 1 + dice_below(dice, FILES);
 		send->files = (uintptr_t)files;
@@ -170,9 +189,14 @@ static void close_files(const int32_t *files, uint32_t nr)
 			close(files[i]);
 }
 
+static bool is_direct(uint64_t flags)
+{
+	return flags & (MBOX_SEND_PID | MBOX_SEND_PIDFD | MBOX_SEND_PARTICIPANT);
+}
+
 static uint64_t place_of(const struct mbox_send *send)
 {
-	return send->flags & MBOX_SEND_PID ? 0 : send->id;
+	return is_direct(send->flags) ? 0 : send->id;
 }
 
 static void make_call(struct worker *worker, struct action *action)
@@ -180,6 +204,9 @@ static void make_call(struct worker *worker, struct action *action)
 	tell(&worker->doing, CALLING);
 	perform(&worker->desk, action);
 	tell(&worker->doing, MOVING);
+	__atomic_fetch_add(&stage->tally->kinds[action->what], 1, __ATOMIC_RELAXED);
+	if (!action->error)
+		tally_success(stage->tally, action);
 }
 
 static void do_send(struct worker *worker, struct action *action, struct dice *dice)
@@ -191,7 +218,7 @@ static void do_send(struct worker *worker, struct action *action, struct dice *d
 	for (i = 0; i < nr; i++) {
 		struct mbox_send *send = batch ? &action->items[i].send : &action->arg.send;
 
-		vary_send(send, files, dice);
+		vary_send(action, send, files, dice);
 		numbers[i] = put_number(worker, action->in[i], send->len, place_of(send),
 					send->flags & MBOX_SEND_EXPIRES);
 	}
@@ -225,6 +252,16 @@ static void note_token(const struct worker *worker, const struct mbox_recv *recv
 		stage->world.nr_requests = 16;
 }
 
+/* The token is used up, or never was one. */
+static void forget_token(uint64_t token)
+{
+	unsigned int i;
+
+	for (i = 0; i < stage->world.nr_requests; i++)
+		if (stage->world.requests[i].token == token)
+			stage->world.requests[i].holder = NOBODY;
+}
+
 static void do_recv(struct worker *worker, struct action *action, struct dice *dice)
 {
 	bool batch = action->what == RECV_BATCH;
@@ -240,6 +277,8 @@ static void do_recv(struct worker *worker, struct action *action, struct dice *d
 	}
 	tell(&worker->receiving, nr);
 	make_call(worker, action);
+	if (action->reply.done)
+		forget_token(action->reply.token);
 	done = action->error ? 0 : batch ? action->arg.batch.done : 1;
 	for (i = 0; i < done; i++) {
 		struct mbox_recv *recv = batch ? &action->items[i].recv : &action->arg.recv;
@@ -276,15 +315,39 @@ static void do_create(struct worker *worker, struct action *action, struct dice 
 	make_call(worker, action);
 	if (action->error || action->arg.create.flags & MBOX_CREATE_INBOX)
 		return;
-	at = __atomic_fetch_add(&stage->world.nr_boxes, 1, __ATOMIC_SEQ_CST);
-	if (at >= BOXES_MAX) {
-		stage->world.nr_boxes = BOXES_MAX;
+	at = __atomic_fetch_add(&stage->boxes, 1, __ATOMIC_SEQ_CST);
+	if (at >= BOXES_MAX)
 		at = dice_below(dice, BOXES_MAX);
-	}
 	stage->world.boxes[at].attr = action->arg.create;
 	/* For all that is known, it has messages. */
 	stage->world.boxes[at].nr = 1;
 	stage->world.boxes[at].id = action->arg.create.id;
+	stage->world.nr_boxes = stage->boxes < BOXES_MAX ? stage->boxes : BOXES_MAX;
+}
+
+static void do_open(struct worker *worker, struct action *action, struct dice *dice)
+{
+	struct mbox_open *open = &action->arg.open;
+
+	if (!dice_below(dice, 4)) {
+		memset(open->name, 0, sizeof(open->name));
+		open->flags |= MBOX_OPEN_INBOX;
+		open->id = name_process(action, &open->flags, MBOX_OPEN_INBOX, dice);
+	}
+	make_call(worker, action);
+}
+
+static void do_call(struct worker *worker, struct action *action, struct dice *dice)
+{
+	struct mbox_call *call = &action->arg.call;
+
+	if (call->flags & MBOX_CALL_TIMEOUT)
+		call->deadline = soon(dice);
+	if (!dice_below(dice, 4))
+		call->id = name_process(action, &call->flags, MBOX_CALL_PID, dice);
+	/* Whether its request was received its caller may not learn. */
+	put_number(worker, action->in[0], call->len, is_direct(call->flags) ? 0 : call->id, true);
+	make_call(worker, action);
 }
 
 /* A child has the descriptors and none of the rights; or it is another program soon. */
@@ -336,10 +399,14 @@ static void do_one(struct worker *worker, const struct op *op, struct dice *dice
 		do_create(worker, action, dice);
 		break;
 	case CALL:
-		/* Whether its request was received its caller may not learn. */
-		put_number(worker, action->in[0], action->arg.call.len, action->arg.call.id,
-			   true);
+		do_call(worker, action, dice);
+		break;
+	case OPEN:
+		do_open(worker, action, dice);
+		break;
+	case REPLY:
 		make_call(worker, action);
+		forget_token(action->arg.reply.token);
 		break;
 	case DELETE:
 		/* Seldom: else there is nothing left to use. */
@@ -400,6 +467,16 @@ static void make_page(struct worker *worker)
 	NEED(worker->page != MAP_FAILED && worker->same_page != MAP_FAILED);
 }
 
+/* So that others can send to it. */
+static void tell_participant(struct worker *worker)
+{
+	struct mbox_clock clock = { .flags = 0 };
+
+	NEED(!call(worker->desk.fds[0], MBOX_IOC_CLOCK, &clock));
+	if (worker - stage->workers < ACTORS)
+		stage->world.actors[worker - stage->workers].self.id = clock.participant;
+}
+
 static void work(struct worker *worker, const struct program *corpus, uint32_t nr,
 		 struct dice dice)
 {
@@ -419,6 +496,7 @@ static void work(struct worker *worker, const struct program *corpus, uint32_t n
 	for (i = 0; i < FDS; i++)
 		worker->desk.fds[i] = device(i == 2 ? O_RDONLY : i == 3 ? O_WRONLY | O_NONBLOCK :
 						      O_RDWR);
+	tell_participant(worker);
 	NEED(!pthread_create(&thread, NULL, interfere, worker));
 	for (;;) {
 		struct op op = random_op(corpus, nr, &dice);
@@ -635,6 +713,7 @@ static bool run_round(int fd, const struct program *corpus, uint32_t nr, struct 
 	unsigned int i;
 
 	memset(stage, 0, sizeof(*stage));
+	stage->tally = shared_tally;
 	stage->world.limits = info(fd);
 	make_boxes(dice);
 	for (i = 0; i < WORKERS; i++)
@@ -665,10 +744,15 @@ bool parallel_run(const struct program *corpus, uint32_t nr, struct dice *dice, 
 	bool good = true;
 
 	stage = shared(sizeof(*stage));
+	shared_tally = shared(sizeof(*shared_tally));
 	while (good && now() < until)
 		good = run_round(fd, corpus, nr, dice, tally);
 	if (!good)
 		printf("# %s\n", stage->what);
+	memcpy(tally->kinds, shared_tally->kinds, sizeof(tally->kinds));
+	memcpy(tally->successes, shared_tally->successes, sizeof(tally->successes));
+	memcpy(tally->ways, shared_tally->ways, sizeof(tally->ways));
+	munmap(shared_tally, sizeof(*shared_tally));
 	munmap(stage, sizeof(*stage));
 	close(fd);
 	return good;

@@ -65,6 +65,27 @@ static struct op random_op(struct dice *dice)
 	return op;
 }
 
+/* What has a chance to succeed once the other has: often it is what follows. */
+static enum what random_follower(enum what what, enum what before, struct dice *dice)
+{
+	switch (what) {
+	case CALL:
+		return RECV;
+	case RECV:
+		return before == CALL ? REPLY : random_kind(dice);
+	case OFFER:
+		return ACCEPT;
+	case DIE:
+		return CLAIM;
+	case GRANT:
+		return REVOKE;
+	case TOKEN:
+		return REPLY;
+	default:
+		return random_kind(dice);
+	}
+}
+
 /* They begin with mailboxes, without which little happens. */
 void program_generate(struct program *program, struct dice *dice)
 {
@@ -74,6 +95,10 @@ void program_generate(struct program *program, struct dice *dice)
 	program->nr = 5 + dice_below(dice, OPS_MAX - 4);
 	for (i = 0; i < program->nr; i++) {
 		program->ops[i] = random_op(dice);
+		if (i > creates && dice_below(dice, 3))
+			program->ops[i].what = random_follower(program->ops[i - 1].what,
+							       program->ops[i - 2].what,
+							       dice);
 		if (i >= creates)
 			continue;
 		program->ops[i].what = CREATE;

@@ -3,7 +3,9 @@
 #ifndef FUZZ_RUN_H
 #define FUZZ_RUN_H
 
-#include "program.h"
+#include "action.h"
+
+#define WAYS_MAX	80
 
 /**
  * struct tally - what was done
@@ -13,15 +15,21 @@
  * @waited: of those, the ones that waited for others
  * @passed_over: of @ops, those that could not be done where they stood
  * @kinds: of each kind, how many were predicted
- * @errors: and how many of these to fail
+ * @successes: and how many succeeded
+ * @ways: in which of the ways of ways.c
  */
 struct tally {
 	uint64_t programs, ops, predicted, waited, passed_over;
-	uint64_t kinds[KINDS], errors[KINDS];
+	uint64_t kinds[KINDS], successes[KINDS], ways[WAYS_MAX];
 };
+
+void tally_success(struct tally *tally, const struct action *action);
+void tally_print(const struct tally *tally);
+const char *tally_missing(const struct tally *tally);
 
 void sequential_open(void);
 void sequential_close(void);
+void sequential_hurry(bool now);
 bool sequential_run(const struct program *program, bool verbose, struct tally *tally,
 		    uint32_t *new_steps);
 

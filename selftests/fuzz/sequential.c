@@ -7,14 +7,17 @@
 #include "mbox_selftest.h"
 #include "actor.h"
 #include "kcov.h"
-#include "oracle.h"
+#include "oracle_quota.h"
 #include "run.h"
+
+#define PATIENCE	30	/* seconds until something is held to be stuck */
+#define HASTE		2	/* the same in a hurry */
 
 static struct desk *desks;
 static struct world world;
 static int fd;
 static struct mbox_usage at_first;
-static bool verbose;
+static bool verbose, hasty;
 
 /* Small limits, so that they are met. */
 static const struct {
@@ -22,6 +25,7 @@ static const struct {
 	long long value;
 } limits[] = {
 	{ "max_msgs", 6 }, { "max_size", 256 }, { "max_bytes", 700 }, { "max_grants", 2 },
+	{ "user_mailboxes", 4 }, { "ns_mailboxes", 8 }, { "user_msgs", 8 }, { "ns_msgs", 14 },
 };
 
 void sequential_open(void)
@@ -73,8 +77,7 @@ static void begin_world(void)
 	world.unsure = false;
 	world.limits = info(fd);
 	world.limits.flags = 0;
-	world.default_share = usage.default_share;
-	world.limit_grants = usage.limit_grants;
+	world.quotas = usage;
 	for (i = 0; i < ACTORS; i++)
 		meet(i);
 }
@@ -108,8 +111,16 @@ static bool same(unsigned int who, const char *what, const void *expected, const
 	return false;
 }
 
+/* For what others bring about: false if it takes too long. */
+static bool be_patient(unsigned int *tries)
+{
+	if (*tries > 20)
+		usleep(1000);
+	return (*tries)++ < (hasty ? 1000 : 20000);
+}
+
 /* What came of an action, and what was expected. */
-static bool compare(unsigned int who)
+static bool compare(unsigned int who, struct tally *tally)
 {
 	struct action *expect = &world.actors[who].expect;
 	const struct action *actual = &desks[who].action;
@@ -122,6 +133,8 @@ static bool compare(unsigned int who)
 			       name_of(expect->error), name_of(actual->error));
 		return false;
 	}
+	if (!expect->error)
+		tally_success(tally, actual);
 	oracle_learn(&world, who, actual);
 	if (expect->value != actual->value) {
 		if (verbose)
@@ -130,11 +143,42 @@ static bool compare(unsigned int who)
 		return false;
 	}
 	return same(who, "structure", &expect->arg, &actual->arg, sizeof(expect->arg)) &&
+	       same(who, "reply", &expect->reply, &actual->reply, sizeof(expect->reply)) &&
 	       same(who, "items", expect->items, actual->items, sizeof(expect->items)) &&
 	       same(who, "ids", expect->ids, actual->ids, sizeof(expect->ids)) &&
 	       same(who, "grants", expect->granted, actual->granted, sizeof(expect->granted)) &&
 	       same(who, "sent", expect->in, actual->in, sizeof(expect->in)) &&
 	       same(who, "received", expect->out, actual->out, sizeof(expect->out));
+}
+
+static bool same_usage(const struct mbox_usage *usage)
+{
+	return usage->ns_mailboxes == quota_boxes(&world, NOBODY) &&
+	       usage->ns_msgs == quota_messages(&world, NOBODY) &&
+	       usage->user_mailboxes == quota_boxes(&world, oracle_user(usage->uid)) &&
+	       usage->user_msgs == quota_messages(&world, oracle_user(usage->uid));
+}
+
+/* What everybody has is charged, and nothing else is, as soon as those who end have ended. */
+static bool compare_usage(void)
+{
+	struct mbox_usage usage;
+	unsigned int i, tries = 0;
+
+	for (i = 0; i < ACTORS; i++) {
+		usage = usage_of(fd, actor_uids[i]);
+		if (same_usage(&usage))
+			continue;
+		if (!be_patient(&tries)) {
+			if (verbose)
+				printf("\n#     user %u has %u mailboxes, %u messages; all have %u, %u",
+				       usage.uid, usage.user_mailboxes, usage.user_msgs,
+				       usage.ns_mailboxes, usage.ns_msgs);
+			return false;
+		}
+		i--;
+	}
+	return true;
 }
 
 static bool same_box(unsigned int box, struct mbox_stat *actual)
@@ -161,9 +205,7 @@ static bool compare_boxes(void)
 
 		if (world.boxes[i].gone ? error == EIDRM : !error && same_box(i, &actual))
 			continue;
-		if (tries++ < 20000) {
-			if (tries > 20)
-				usleep(1000);
+		if (be_patient(&tries)) {
 			i--;
 			continue;
 		}
@@ -189,14 +231,14 @@ static bool compare_done(uint32_t *new_steps, struct tally *tally)
 		if (!world.actors[who].done)
 			continue;
 		world.actors[who].done = false;
-		if (!actor_wait(&desks[who]))
+		if (!actor_wait(&desks[who], hasty ? HASTE : PATIENCE))
 			return complain(who, "still waits, and should not");
 		*new_steps += kcov_collect(who);
 		tally->waited++;
 		if (verbose)
 			printf("\n#     process %u goes on: %s", who,
 			       name_of(desks[who].action.error));
-		if (!compare(who))
+		if (!compare(who, tally))
 			return false;
 	}
 	return true;
@@ -225,39 +267,20 @@ static void die(unsigned int who)
 	meet(who);
 }
 
-/* Somebody who can reply, most often, if that is what is to be done. */
-static unsigned int find_holder(const struct op *op)
+static bool is_idle(unsigned int who)
 {
-	unsigned int i;
-
-	for (i = 0; op->who < 224 && i < world.nr_requests; i++)
-		if (world.requests[i].holder != NOBODY)
-			return world.requests[i].holder;
-	return op->who % ACTORS;
+	return world.actors[who].waits == NOTHING;
 }
 
-/* And somebody whom a mailbox is offered to. */
-static unsigned int find_heir(const struct op *op)
-{
-	unsigned int i;
-
-	for (i = 0; op->who < 224 && i < world.nr_boxes; i++)
-		if (!world.boxes[i].gone && world.boxes[i].offered != NOBODY)
-			return world.boxes[i].offered;
-	return op->who % ACTORS;
-}
-
-/* The one that is meant, or if that is busy another one. */
+/* The one that is meant, or another one: if that is busy, and most often if it could not. */
 static unsigned int choose_actor(const struct op *op)
 {
-	enum what what = op->what % KINDS;
 	unsigned int i, who = op->who % ACTORS;
 
-	if (what == REPLY || what == TOKEN)
-		who = find_holder(op);
-	if (what == ACCEPT)
-		who = find_heir(op);
-	for (i = 0; i < ACTORS && world.actors[who].waits != NOTHING; i++)
+	for (i = 0; op->who < 224 && i < ACTORS; i++, who = (who + 1) % ACTORS)
+		if (is_idle(who) && action_has_aim(&world, who, op->what % KINDS))
+			return who;
+	while (!is_idle(who))
 		who = (who + 1) % ACTORS;
 	return who;
 }
@@ -285,11 +308,10 @@ static bool run_action(unsigned int who, const struct op *op, uint32_t *new_step
 	tally->kinds[action->what]++;
 	if (world.actors[who].waits != NOTHING)
 		return true;
-	tally->errors[action->what] += expect->error != 0;
-	if (!actor_wait(&desks[who]))
+	if (!actor_wait(&desks[who], hasty ? HASTE : PATIENCE))
 		return complain(who, "does not come back");
 	*new_steps += kcov_collect(who);
-	return world.actors[who].done || compare(who);
+	return world.actors[who].done || compare(who, tally);
 }
 
 static bool run_op(const struct op *op, uint32_t *new_steps, struct tally *tally)
@@ -305,6 +327,7 @@ static bool run_op(const struct op *op, uint32_t *new_steps, struct tally *tally
 			printf("process %u: %s", who, what_name(what));
 		tally->predicted++;
 		tally->kinds[what]++;
+		tally->successes[what]++;
 		if (what == DIE) {
 			die(who);
 		} else if (world.actors[who].waits != NOTHING) {
@@ -316,10 +339,17 @@ static bool run_op(const struct op *op, uint32_t *new_steps, struct tally *tally
 	}
 	if (world.unsure)
 		return true;
-	good = good && compare_done(new_steps, tally) && compare_boxes() && compare_waiting();
+	good = good && compare_done(new_steps, tally) && compare_boxes() && compare_usage() &&
+	       compare_waiting();
 	if (verbose)
 		printf("\n");
 	return good;
+}
+
+/* For one that has failed before, and should fail again soon. */
+void sequential_hurry(bool now)
+{
+	hasty = now;
 }
 
 static bool holds_token(unsigned int who)
@@ -336,7 +366,7 @@ static bool holds_token(unsigned int who)
 static bool end_world(bool good)
 {
 	struct mbox_usage usage;
-	unsigned int i, tries;
+	unsigned int i, tries = 0;
 
 	for (i = 0; i < ACTORS; i++) {
 		if (!good || world.unsure || world.actors[i].waits != NOTHING || holds_token(i)) {
@@ -347,13 +377,11 @@ static bool end_world(bool good)
 		}
 	}
 	sweep();
-	for (tries = 0; tries < 20000; tries++) {
+	do {
 		usage = usage_of(fd, 0);
 		if (usage.ns_bytes == at_first.ns_bytes && !usage.ns_msgs && !usage.user_bytes)
 			return good;
-		if (tries > 20)
-			usleep(1000);
-	}
+	} while (be_patient(&tries));
 	if (verbose)
 		printf("#     in the end %llu bytes, %u messages are still charged\n",
 		       usage.ns_bytes - at_first.ns_bytes, usage.ns_msgs);

@@ -5,6 +5,7 @@
 
 #include "actor.h"
 #include "oracle.h"
+#include "run.h"
 
 #define WORKERS		6
 #define NUMBERS		(1U << 16)	/* messages of a round, at most */
@@ -49,7 +50,9 @@ struct stage {
 	struct world world;		/* which ids and processes there are, no more */
 	struct worker workers[WORKERS];
 	struct entry entries[NUMBERS];
+	struct tally *tally;		/* of all rounds */
 	uint32_t number;
+	uint32_t boxes;			/* made, besides inboxes */
 	uint32_t senders;
 	uint32_t kills;
 	uint32_t lost;			/* what those who were killed may have had, or did not look at */

@@ -95,18 +95,19 @@ static bool may_wait(const struct action *action)
 	}
 }
 
-#define PROCESS_FLAGS	(MBOX_SEND_PID | MBOX_SEND_PIDFD | MBOX_SEND_PARTICIPANT)
-
 /* A send and a call say alike where they go. */
 static bool add_sender(unsigned int who, uint64_t flags, uint64_t id, bool plain)
 {
 	struct spot *spot;
 
-	if (flags & (MBOX_SEND_PIDFD | MBOX_SEND_PARTICIPANT) || !id) {
+	if (flags & MBOX_SEND_PARTICIPANT || !id) {
 		scene.senders++;
 		return true;
 	}
-	spot = flags & MBOX_SEND_PID ? find_inbox(id) : find_spot(id);
+	if (flags & MBOX_SEND_PIDFD)
+		spot = find_inbox(stage->workers[who].desk.action.pidfd_of);
+	else
+		spot = flags & MBOX_SEND_PID ? find_inbox(id) : find_spot(id);
 	if (!spot)
 		return wrong("waits to send to what is gone", who, id);
 	spot->senders++;
