@@ -4,6 +4,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.12
+kernel_from := $(origin KERNEL)
 BITS ?= 64
 KERNELS ?= 6.1 6.12 6.12-rt 6.12-32
 DEBUG_KERNELS ?= kasan kcsan
@@ -66,8 +67,10 @@ lint:
 model:
 	@selftests/model/run
 
-# Unless the command line says another.
+# Unless KERNEL says another.
+ifeq ($(kernel_from),file)
 fuzz coverage: KERNEL := kasan
+endif
 
 # It takes TIME, SEED and PROGRAM, too.
 fuzz:
