@@ -4,6 +4,7 @@
  * sense in the world as it is.
  */
 #include "mbox_selftest.h"
+#include "oracle_queue.h"
 #include "oracle_quota.h"
 
 #define PICK(values, byte) ((values)[(byte) % (sizeof(values) / sizeof((values)[0]))])
@@ -116,14 +117,33 @@ static uint64_t pick_id(const struct world *world, uint8_t byte)
 
 typedef bool (*suits_t)(const struct world *world, unsigned int box, unsigned int who);
 
+/* Of a pair; of others nobody has the end. */
+static bool may_have_end(const struct world *world, unsigned int box, int end, unsigned int who)
+{
+	int holder = world->boxes[box].ends[end];
+
+	return !(world->boxes[box].attr.flags & MBOX_CREATE_PAIR) || holder == NOBODY ||
+	       holder == (int)who;
+}
+
 static bool may_send(const struct world *world, unsigned int box, unsigned int who)
 {
-	return oracle_may(world, box, who, MBOX_RIGHT_SEND);
+	return oracle_may(world, box, who, MBOX_RIGHT_SEND) && may_have_end(world, box, 0, who);
 }
 
 static bool may_receive(const struct world *world, unsigned int box, unsigned int who)
 {
-	return oracle_may(world, box, who, MBOX_RIGHT_RECV);
+	return oracle_may(world, box, who, MBOX_RIGHT_RECV) && may_have_end(world, box, 1, who);
+}
+
+/* Or a receiver. */
+static bool has_room_for(const struct world *world, unsigned int box, unsigned int who)
+{
+	const struct box *b = &world->boxes[box];
+
+	if (!may_send(world, box, who) || b->nr_senders)
+		return false;
+	return queue_is_rendezvous(b) ? b->nr_receivers : !queue_fits(world, b, b->attr.max_size);
 }
 
 /* Or nobody knows: processes that run at once have no model. */
@@ -201,6 +221,15 @@ static uint64_t pick_suitable(const struct world *world, unsigned int who, unsig
 	return box == NOBODY ? id : world->boxes[box].id;
 }
 
+/* Where there is room, if there is. */
+static uint64_t pick_sink(const struct world *world, unsigned int who, unsigned int fd,
+			  uint8_t byte)
+{
+	if (byte % 4 && find_suitable(world, who, byte, has_room_for) != NOBODY)
+		return pick_suitable(world, who, fd, byte, has_room_for);
+	return pick_suitable(world, who, fd, byte, may_send);
+}
+
 /* Where there is something, if there is: sometimes a request. */
 static uint64_t pick_source(const struct world *world, unsigned int who, unsigned int fd,
 			    uint8_t byte)
@@ -222,12 +251,18 @@ static bool has_token(const struct world *world, unsigned int who)
 	return false;
 }
 
+/* Is there a request that this process may receive? */
+bool action_may_take_request(const struct world *world, unsigned int who)
+{
+	return find_suitable(world, who, 64, has_request) != NOBODY;
+}
+
 /* Is there something that this process could do so? */
 bool action_has_aim(const struct world *world, unsigned int who, enum what what)
 {
 	static const suits_t suits[KINDS] = {
 		[SEND] = may_send, [CALL] = may_send, [SEND_BATCH] = may_send,
-		[RECV] = has_message, [RECV_BATCH] = has_message,
+		[RECV] = has_message, [RECV_BATCH] = has_message, [READ] = has_message,
 		[TRANSFER] = may_manage, [OFFER] = may_manage, [ACCEPT] = is_offered,
 		[CLAIM] = is_orphan, [GRANT] = may_manage, [REVOKE] = has_grants,
 		[CHANGE] = may_manage,
@@ -325,7 +360,7 @@ static void build_create(struct world *world, const struct op *op, struct action
 	} capacities[] = {
 		{ 3, MBOX_UNBOUNDED_BYTES }, { 1, MBOX_UNBOUNDED_BYTES }, { 0, 0 },
 		{ MBOX_UNBOUNDED, MBOX_UNBOUNDED_BYTES }, { 2, MBOX_UNBOUNDED_BYTES },
-		{ 3, 64 }, { MBOX_UNBOUNDED, 32 }, { 2, 16 }, { 0, 0 }, { 6, 300 },
+		{ 3, 64 }, { MBOX_UNBOUNDED, 32 }, { 2, 16 }, { 0, 0 }, { 4, 300 },
 		{ 1, 0 }, { 7, MBOX_UNBOUNDED_BYTES }, { 0, MBOX_UNBOUNDED_BYTES }, { 2, 701 },
 	};
 	static const uint64_t flags[] = {
@@ -399,7 +434,7 @@ static void build_send_as(struct world *world, unsigned int who, const struct op
 	uint8_t more = op->arg[6] * item;
 	int box;
 
-	send->id = pick_suitable(world, who, action->fd, op->box + more % 2, may_send);
+	send->id = pick_sink(world, who, action->fd, op->box + more % 2);
 	send->flags = PICK(flags, op->arg[0] + more);
 	send->len = PICK(lengths, op->arg[1] + more / 2);
 	send->prio = PICK(prios, op->arg[2] + more / 4);
@@ -628,7 +663,7 @@ static void build_call(struct world *world, unsigned int who, const struct op *o
 	struct mbox_call *call = &action->arg.call;
 	int box;
 
-	call->id = pick_suitable(world, who, action->fd, op->box, may_send);
+	call->id = pick_sink(world, who, action->fd, op->box);
 	call->len = PICK(lengths, op->arg[1]);
 	call->prio = PICK(prios, op->arg[2]);
 	call->tag = op->arg[3] % 3;
@@ -990,7 +1025,7 @@ bool action_build(struct world *world, unsigned int who, const struct op *op,
 	action->command = ioctls[action->what].command;
 	action->size = ioctls[action->what].size;
 	build_kind(world, who, op, action);
-	if (action->command && op->wild > 222)
+	if (action->command && op->wild > 232)
 		make_wild(op, action);
 	return true;
 }

@@ -72,8 +72,9 @@ static void set_fate(uint32_t number, enum fate fate)
 		tell(&stage->entries[number].fate, fate);
 }
 
-/* A message was received; @from and @seq if that was told. */
-static void check_message(const uint8_t *bytes, uint64_t len, uint64_t from, uint64_t seq)
+/* A message was received by a call that began then; @from and @seq if that was told. */
+static void check_message(const uint8_t *bytes, uint64_t len, uint64_t from, uint64_t seq,
+			  uint64_t begun)
 {
 	struct entry *entry;
 	struct stamp stamp;
@@ -98,6 +99,8 @@ static void check_message(const uint8_t *bytes, uint64_t len, uint64_t from, uin
 	if (from && entry->box && entry->box != from)
 		broken("message %u was sent to mailbox %llu and received from %llu",
 		       stamp.number, (unsigned long long)entry->box, (unsigned long long)from);
+	if (entry->expires && entry->expires < begun)
+		broken("message %u was received when it had expired", stamp.number);
 	entry->from = from;
 	entry->seq = seq;
 }
@@ -221,6 +224,8 @@ static void do_send(struct worker *worker, struct action *action, struct dice *d
 		vary_send(action, send, files, dice);
 		numbers[i] = put_number(worker, action->in[i], send->len, place_of(send),
 					send->flags & MBOX_SEND_EXPIRES);
+		if (numbers[i] < NUMBERS && send->flags & MBOX_SEND_EXPIRES)
+			stage->entries[numbers[i]].expires = send->expires;
 	}
 	make_call(worker, action);
 	/* Of a structure that cannot be written, nobody knows. */
@@ -262,11 +267,22 @@ static void forget_token(uint64_t token)
 			stage->world.requests[i].holder = NOBODY;
 }
 
+/* Each receipt is later than the sending, and than whatever the process did before. */
+static void check_clock(struct worker *worker, const struct mbox_recv *recv)
+{
+	if (recv->clock <= recv->stamp || recv->clock <= worker->clock)
+		broken("a message with stamp %llu was received at %llu, after %llu",
+		       (unsigned long long)recv->stamp, (unsigned long long)recv->clock,
+		       (unsigned long long)worker->clock);
+	worker->clock = recv->clock;
+}
+
 static void do_recv(struct worker *worker, struct action *action, struct dice *dice)
 {
 	bool batch = action->what == RECV_BATCH;
 	uint32_t nr = batch ? action->arg.batch.nr : 1, i, done;
 	int32_t files[ITEMS_MAX][FILES];
+	uint64_t begun = now();
 
 	for (i = 0; i < nr; i++) {
 		struct mbox_recv *recv = batch ? &action->items[i].recv : &action->arg.recv;
@@ -284,6 +300,8 @@ static void do_recv(struct worker *worker, struct action *action, struct dice *d
 		struct mbox_recv *recv = batch ? &action->items[i].recv : &action->arg.recv;
 		uint64_t len = recv->len < recv->size ? recv->len : recv->size;
 
+		if (action->place == GOOD && (batch || action->size >= sizeof(*recv)))
+			check_clock(worker, recv);
 		if (recv->flags & MBOX_RECV_PEEK)
 			continue;
 		if (recv->flags & MBOX_RECV_FILES)
@@ -291,7 +309,7 @@ static void do_recv(struct worker *worker, struct action *action, struct dice *d
 		/* So little of it came that nobody can tell which it was. */
 		if (len < recv->len && len < sizeof(struct stamp))
 			__atomic_fetch_add(&stage->lost, 1, __ATOMIC_SEQ_CST);
-		check_message(worker->same_page + i * OUT_MAX, len, recv->from, recv->seq);
+		check_message(worker->same_page + i * OUT_MAX, len, recv->from, recv->seq, begun);
 		note_token(worker, recv);
 	}
 	tell(&worker->receiving, 0);
@@ -299,10 +317,12 @@ static void do_recv(struct worker *worker, struct action *action, struct dice *d
 
 static void do_read(struct worker *worker, struct action *action)
 {
+	uint64_t begun = now();
+
 	tell(&worker->receiving, 1);
 	make_call(worker, action);
 	if (!action->error)
-		check_message(action->out[0], action->value, 0, 0);
+		check_message(action->out[0], action->value, 0, 0, begun);
 	tell(&worker->receiving, 0);
 }
 
@@ -520,6 +540,7 @@ static void start(unsigned int at, const struct program *corpus, uint32_t nr, st
 	take_signals(0);
 	worker->sender = ++stage->senders;
 	worker->receiving = 0;
+	worker->clock = 0;
 	worker->doing = MOVING;
 	child = spawn();
 	if (!child)
@@ -555,7 +576,7 @@ static void disturb(const struct program *corpus, uint32_t nr, struct dice *dice
 	unsigned int at = dice_below(dice, WORKERS);
 	pid_t pid = stage->workers[at].pid;
 
-	switch (dice_below(dice, 10)) {
+	switch (dice_below(dice, 30)) {
 	case 0:
 		stop(at);
 		start(at, corpus, nr, dice);
@@ -575,7 +596,7 @@ static void storm(const struct program *corpus, uint32_t nr, struct dice *dice)
 	uint64_t end = now() + STORM;
 
 	while (now() < end && !told(&stage->broken)) {
-		usleep(dice_below(dice, 4000));
+		usleep(dice_below(dice, 1000));
 		disturb(corpus, nr, dice);
 	}
 }
@@ -605,13 +626,15 @@ static void drain(int fd, uint64_t id)
 {
 	static uint8_t bytes[OUT_MAX];
 	struct mbox_recv env;
+	uint64_t begun;
 	int error;
 
 	for (;;) {
+		begun = now();
 		error = receive_into(fd, id, bytes, sizeof(bytes), MBOX_RECV_NONBLOCK, 0, &env);
 		if (error)
 			break;
-		check_message(bytes, env.len, env.from, env.seq);
+		check_message(bytes, env.len, env.from, env.seq, begun);
 	}
 }
 

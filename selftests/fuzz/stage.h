@@ -16,7 +16,8 @@ struct entry {
 	uint32_t fate;
 	uint32_t received;
 	uint32_t sender;
-	bool may_vanish;
+	bool may_vanish;		/* without being lost */
+	uint64_t expires;		/* when it is to disappear, or 0 */
 	uint64_t box;			/* where it was sent to, 0 if by a descriptor or a process */
 	uint64_t from, seq;		/* where it was received */
 };
@@ -33,6 +34,7 @@ enum doing { MOVING, CALLING, RESTING };
  * @receiving: how many messages it may be about to receive
  * @page: what it receives into; threads take that away
  * @same_page: the same memory elsewhere, always there
+ * @clock: what its logical clock was at least
  * @calls: it has made
  */
 struct worker {
@@ -43,6 +45,7 @@ struct worker {
 	uint32_t receiving;
 	uint8_t *page, *same_page;
 	int page_fd;
+	uint64_t clock;
 	uint64_t calls;
 };
 
