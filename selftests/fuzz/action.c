@@ -517,17 +517,33 @@ static void fit_match(const struct world *world, int box, struct mbox_recv *recv
 		recv->flags |= MBOX_RECV_MATCH;
 	if (!(kind & MBOX_CREATE_BY_SENDER) || !(recv->flags & MBOX_RECV_MATCH))
 		recv->flags &= ~MBOX_RECV_PARTICIPANT;
+	else if (byte / 8 % 4 == 3)
+		recv->flags |= MBOX_RECV_PARTICIPANT;
 }
 
-/* All items of a batch mean the same process by the pidfd. */
-static int32_t pick_sender(const struct world *world, struct action *action,
-			   struct mbox_recv *recv, uint8_t byte)
+/* One who sent what is there, most often, named in one of three ways. */
+static uint64_t pick_sender(const struct world *world, int box, struct action *action,
+			    struct mbox_recv *recv, uint8_t byte)
 {
-	int32_t pid = action->pidfd_of ? action->pidfd_of : pick_pid(world, byte);
+	const struct person *person = &world->actors[byte % ACTORS].self;
+	const struct box *b = &world->boxes[box];
 
-	if (!(recv->flags & MBOX_RECV_MATCH))
-		return pid;
-	return use_pidfd(action, &recv->flags, MBOX_RECV_PIDFD, pid, byte / ACTORS);
+	if (b->nr && byte / ACTORS % 8 && b->queue[byte % b->nr].from.pid)
+		person = &b->queue[byte % b->nr].from;
+	if (recv->flags & MBOX_RECV_PARTICIPANT)
+		return person->id;
+	if (!(recv->flags & MBOX_RECV_MATCH) || byte >= 248)
+		return (uint32_t)pick_pid(world, byte);
+	/* All items of a batch mean the same process by the pidfd. */
+	return (uint32_t)use_pidfd(action, &recv->flags, MBOX_RECV_PIDFD,
+				   action->pidfd_of ? action->pidfd_of : person->pid, byte / 8);
+}
+
+static uint64_t pick_tag(const struct world *world, int box, uint8_t byte)
+{
+	const struct box *b = &world->boxes[box];
+
+	return box != NOBODY && b->nr && byte % 4 ? b->queue[byte % b->nr].tag : byte % 3;
 }
 
 /* Who has a token often uses it so. */
@@ -584,12 +600,10 @@ static void build_recv_as(struct world *world, unsigned int who, const struct op
 	if (recv->flags & MBOX_RECV_CHOICE)
 		recv->id = 0;
 	fit_match(world, box, recv, op->arg[7]);
-	if (recv->flags & MBOX_RECV_PARTICIPANT)
-		recv->match = world->actors[op->arg[3] % ACTORS].self.id;
-	else if (box != NOBODY && world->boxes[box].attr.flags & MBOX_CREATE_BY_SENDER)
-		recv->match = (uint32_t)pick_sender(world, action, recv, op->arg[3]);
+	if (box != NOBODY && world->boxes[box].attr.flags & MBOX_CREATE_BY_SENDER)
+		recv->match = pick_sender(world, box, action, recv, op->arg[3]);
 	else
-		recv->match = op->arg[3] % 3;
+		recv->match = pick_tag(world, box, op->arg[3]);
 	build_reply_first(world, who, op, action, recv, item);
 	if (!may_wait(world, op->arg[4]) || item || action->what == RECV_BATCH)
 		recv->flags |= op->arg[4] % 2 ? MBOX_RECV_TIMEOUT : MBOX_RECV_NONBLOCK;

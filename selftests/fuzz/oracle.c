@@ -151,10 +151,10 @@ void oracle_die(struct world *w, unsigned int who)
 	unsigned int i;
 
 	oracle_signal(w, who);
+	talk_end(w, who);
 	for (i = 0; i < w->nr_boxes; i++)
 		if (!w->boxes[i].gone)
 			rights_end(w, &w->boxes[i], who);
-	talk_end(w, who);
 	for (i = 0; i < w->nr_requests; i++)
 		if (w->requests[i].receiver == (int)who)
 			w->requests[i].receiver = NOBODY;

@@ -112,7 +112,8 @@ struct actor {
 	unsigned int first;
 	bool privileged[IDS_MAX];
 	unsigned int right;
-	bool peek, least, picky, wants_token, truncate, accepts;
+	bool peek, least, picky, wants_token, accepts;
+	bool left;			/* from one that has ended: it does not wait for that */
 	uint64_t key, room;
 	uint64_t stamp;			/* clock after the receipt */
 	int requests[ITEMS_MAX];	/* what was received, or NOBODY */

@@ -239,6 +239,8 @@ static int receive(struct world *w, struct box *b, int who, int impatience, unsi
 	if (single && b->inside != NOBODY) {
 		if (impatience)
 			return impatience == EAGAIN ? EBUSY : impatience;
+		if (w->actors[who].left)
+			world_lose_track(w, "it waits for its turn only");
 		b->turn[b->nr_turn++] = who;
 		w->actors[who].waits = A_TURN;
 		w->actors[who].box = world_index(w, b);
@@ -246,6 +248,8 @@ static int receive(struct world *w, struct box *b, int who, int impatience, unsi
 	}
 	if (single)
 		b->inside = who;
+	if (w->actors[who].left)
+		impatience = EAGAIN;
 	error = nth ? look_behind(w, b, who, nth) : wait_receive(w, b, who, impatience);
 	if (error == WAITS)
 		return WAITS;
@@ -340,6 +344,7 @@ static void begin_receive(struct actor *r, uint64_t flags, uint64_t size, uint64
 	r->picky = flags & MBOX_RECV_MATCH;
 	r->wants_token = flags & MBOX_RECV_TOKEN;
 	r->accepts = flags & MBOX_RECV_ACCEPT;
+	r->left = false;
 	r->key = key;
 	r->room = flags & MBOX_RECV_TRUNCATE ? UINT64_MAX : size;
 }
@@ -348,19 +353,19 @@ static void begin_receive(struct actor *r, uint64_t flags, uint64_t size, uint64
 static int find_key(struct world *w, struct actor *r, const struct box *b,
 		    const struct mbox_recv *recv)
 {
-	int sender, error;
+	int sender;
 
 	if (!(recv->flags & MBOX_RECV_MATCH))
 		return 0;
 	if (!(b->attr.flags & MBOX_CREATE_BY_SENDER))
 		return b->attr.flags & MBOX_CREATE_BY_TAG &&
 		       !(recv->flags & PROCESS_FLAGS) ? 0 : EOPNOTSUPP;
-	error = world_find_process(w, r - w->actors, recv->match,
-				   recv->flags & MBOX_RECV_PIDFD, &sender);
-	if (error)
-		return error;
-	if (recv->flags & MBOX_RECV_PARTICIPANT)
-		sender = world_find_participant(w, recv->match);
+	if (recv->flags & MBOX_RECV_PARTICIPANT) {
+		r->left = world_find_participant(w, recv->match) == NOBODY;
+		return 0;
+	}
+	sender = world_find_pid(w, recv->flags & MBOX_RECV_PIDFD ? r->expect.pidfd_of :
+								   (int32_t)recv->match);
 	if (sender == NOBODY)
 		return ESRCH;
 	r->key = w->actors[sender].self.id;
@@ -376,7 +381,10 @@ int predict_recv(struct world *w, int who, const struct mbox_recv *recv)
 
 	if (!valid_recv(recv))
 		return EINVAL;
-	if (r->expect.fd == 3 || (recv->flags & MBOX_RECV_PIDFD && !r->expect.pidfd_of))
+	if (r->expect.fd == 3)
+		return EBADF;
+	if (recv->flags & MBOX_RECV_PIDFD &&
+	    world_find_pid(w, r->expect.pidfd_of) == NOBODY)
 		return EBADF;
 	if (recv->flags & MBOX_RECV_REPLY)
 		error = talk_reply_first(w, who);
@@ -394,7 +402,9 @@ int predict_recv(struct world *w, int who, const struct mbox_recv *recv)
 	r->boxes[0] = world_index(w, b);
 	r->nr_boxes = 1;
 	error = find_key(w, r, b, recv);
-	return error ? error : receive(w, b, who, impatience, recv->nth);
+	if (!error)
+		error = receive(w, b, who, impatience, recv->nth);
+	return r->left && error == EAGAIN ? ESRCH : error;
 }
 
 int predict_read(struct world *w, int who)

@@ -53,13 +53,13 @@ int world_find_participant(const struct world *w, uint64_t id)
 	return NOBODY;
 }
 
-/* Which actor an argument means, or NOBODY: 0, or EBADF. */
+/* Which actor an argument means, or NOBODY: 0, or EBADF. Of the dead there are no pidfds. */
 int world_find_process(const struct world *w, int who, int32_t pid, bool is_pidfd, int *which)
 {
 	const struct action *x = &w->actors[who].expect;
 
 	*which = world_find_pid(w, is_pidfd ? x->pidfd_of : pid);
-	return is_pidfd && (pid != PIDFD || !x->pidfd_of) ? EBADF : 0;
+	return is_pidfd && *which == NOBODY ? EBADF : 0;
 }
 
 /* The mailbox that @id means to that process: 0 or why not. */

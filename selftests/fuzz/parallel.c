@@ -759,6 +759,12 @@ static bool run_round(int fd, const struct program *corpus, uint32_t nr, struct 
 	return !stage->broken;
 }
 
+/* They are met, but do not keep everybody from everything. */
+static const struct limit limits[] = {
+	{ "user_mailboxes", 12 }, { "ns_mailboxes", 30 }, { "user_msgs", 24 }, { "ns_msgs", 60 },
+	{ "user_files", 12 },
+};
+
 /* Rounds of that, until then. */
 bool parallel_run(const struct program *corpus, uint32_t nr, struct dice *dice, uint64_t until,
 		  struct tally *tally)
@@ -766,6 +772,7 @@ bool parallel_run(const struct program *corpus, uint32_t nr, struct dice *dice, 
 	int fd = device(O_RDWR);
 	bool good = true;
 
+	limit_all(limits, sizeof(limits) / sizeof(limits[0]));
 	stage = shared(sizeof(*stage));
 	shared_tally = shared(sizeof(*shared_tally));
 	while (good && now() < until)
@@ -775,6 +782,7 @@ bool parallel_run(const struct program *corpus, uint32_t nr, struct dice *dice, 
 	memcpy(tally->kinds, shared_tally->kinds, sizeof(tally->kinds));
 	memcpy(tally->successes, shared_tally->successes, sizeof(tally->successes));
 	memcpy(tally->ways, shared_tally->ways, sizeof(tally->ways));
+	sequential_limit();
 	munmap(shared_tally, sizeof(*shared_tally));
 	munmap(stage, sizeof(*stage));
 	close(fd);

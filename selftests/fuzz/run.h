@@ -27,8 +27,16 @@ void tally_success(struct tally *tally, const struct action *action);
 void tally_print(const struct tally *tally);
 const char *tally_missing(const struct tally *tally);
 
+struct limit {
+	const char *name;
+	long long value;
+};
+
+void limit_all(const struct limit *all, unsigned int nr);
+
 void sequential_open(void);
 void sequential_close(void);
+void sequential_limit(void);
 void sequential_hurry(bool now);
 bool sequential_run(const struct program *program, bool verbose, struct tally *tally,
 		    uint32_t *new_steps);

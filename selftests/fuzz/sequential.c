@@ -20,13 +20,22 @@ static struct mbox_usage at_first;
 static bool verbose, hasty;
 
 /* Small limits, so that they are met. */
-static const struct {
-	const char *name;
-	long long value;
-} limits[] = {
+static const struct limit limits[] = {
 	{ "max_msgs", 4 }, { "max_size", 256 }, { "max_bytes", 700 }, { "max_grants", 2 },
 	{ "user_mailboxes", 4 }, { "ns_mailboxes", 8 }, { "user_msgs", 8 }, { "ns_msgs", 14 },
 };
+
+void limit_all(const struct limit *all, unsigned int nr)
+{
+	while (nr--)
+		NEED(!set_tunable(all[nr].name, all[nr].value));
+}
+
+/* Others may have set others. */
+void sequential_limit(void)
+{
+	limit_all(limits, sizeof(limits) / sizeof(limits[0]));
+}
 
 void sequential_open(void)
 {
@@ -36,8 +45,7 @@ void sequential_open(void)
 	umask(0);
 	sweep();
 	reset_tunables();
-	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-		NEED(!set_tunable(limits[i].name, limits[i].value));
+	sequential_limit();
 	fd = device(O_RDWR);
 	at_first = usage_of(fd, 0);
 	desks = actors_new();
