@@ -4,14 +4,11 @@
  * sense in the world as it is.
  */
 #include "mbox_selftest.h"
-#include "oracle_queue.h"
+#include "aim.h"
 #include "oracle_quota.h"
 
 #define PICK(values, byte) ((values)[(byte) % (sizeof(values) / sizeof((values)[0]))])
 #define MIN_SIZE(type, last) (offsetof(struct type, last) + sizeof(((struct type *)0)->last))
-
-#define NO_PID		4194303		/* no process gets that */
-#define NEVER_ID	(1ULL << 40)	/* no mailbox either */
 
 static const struct {
 	unsigned long command;
@@ -95,202 +92,6 @@ void action_fill(uint8_t *bytes, uint32_t number, size_t len)
 
 	for (i = 0; i < len; i++)
 		bytes[i] = number * 37 + i * 11;
-}
-
-/* An index of a mailbox, or NOBODY. */
-static int pick_box(const struct world *world, uint8_t byte)
-{
-	if (!world->nr_boxes)
-		return NOBODY;
-	return byte < 64 ? (int)world->nr_boxes - 1 : (int)(byte % world->nr_boxes);
-}
-
-/* And an id, most often of a mailbox, else the descriptor's or none. */
-static uint64_t pick_id(const struct world *world, uint8_t byte)
-{
-	int box = pick_box(world, byte);
-
-	if (byte > 252 || box == NOBODY)
-		return NEVER_ID;
-	return byte > 200 ? 0 : world->boxes[box].id;
-}
-
-typedef bool (*suits_t)(const struct world *world, unsigned int box, unsigned int who);
-
-/* Of a pair; of others nobody has the end. */
-static bool may_have_end(const struct world *world, unsigned int box, int end, unsigned int who)
-{
-	int holder = world->boxes[box].ends[end];
-
-	return !(world->boxes[box].attr.flags & MBOX_CREATE_PAIR) || holder == NOBODY ||
-	       holder == (int)who;
-}
-
-static bool may_send(const struct world *world, unsigned int box, unsigned int who)
-{
-	return oracle_may(world, box, who, MBOX_RIGHT_SEND) && may_have_end(world, box, 0, who);
-}
-
-static bool may_receive(const struct world *world, unsigned int box, unsigned int who)
-{
-	return oracle_may(world, box, who, MBOX_RIGHT_RECV) && may_have_end(world, box, 1, who);
-}
-
-/* Or a receiver. */
-static bool has_room_for(const struct world *world, unsigned int box, unsigned int who)
-{
-	const struct box *b = &world->boxes[box];
-
-	if (!may_send(world, box, who) || b->nr_senders)
-		return false;
-	return queue_is_rendezvous(b) ? b->nr_receivers : !queue_fits(world, b, b->attr.max_size);
-}
-
-/* Or nobody knows: processes that run at once have no model. */
-static bool has_message(const struct world *world, unsigned int box, unsigned int who)
-{
-	return may_receive(world, box, who) && world->boxes[box].nr;
-}
-
-static bool has_request(const struct world *world, unsigned int box, unsigned int who)
-{
-	unsigned int i;
-
-	for (i = 0; i < world->boxes[box].nr; i++)
-		if (world->boxes[box].queue[i].request != NOBODY)
-			return may_receive(world, box, who);
-	return false;
-}
-
-static bool may_manage(const struct world *world, unsigned int box, unsigned int who)
-{
-	return oracle_may(world, box, who, MBOX_RIGHT_MANAGE) &&
-	       !(world->boxes[box].attr.flags & MBOX_CREATE_PROCESS);
-}
-
-static bool has_grants(const struct world *world, unsigned int box, unsigned int who)
-{
-	unsigned int i;
-
-	for (i = 0; i < ACTORS; i++)
-		if (world->boxes[box].rights[i])
-			return may_manage(world, box, who);
-	return false;
-}
-
-static bool is_owner(const struct world *world, unsigned int box, unsigned int who)
-{
-	return world->boxes[box].owner == (int)who;
-}
-
-static bool is_offered(const struct world *world, unsigned int box, unsigned int who)
-{
-	return world->boxes[box].offered == (int)who;
-}
-
-static bool is_orphan(const struct world *world, unsigned int box, unsigned int who)
-{
-	const struct actor *actor = &world->actors[who];
-
-	return world->boxes[box].owner == NOBODY &&
-	       (!actor->self.uid || actor->self.uid == world->boxes[box].uid);
-}
-
-static int find_suitable(const struct world *world, unsigned int who, uint8_t byte, suits_t suits)
-{
-	unsigned int i, at;
-
-	for (i = 0; i < world->nr_boxes; i++) {
-		at = (pick_box(world, byte) + i) % world->nr_boxes;
-		if (!world->boxes[at].gone && suits(world, at, who))
-			return at;
-	}
-	return NOBODY;
-}
-
-/* Most often one that suits, if there is any. */
-static uint64_t pick_suitable(const struct world *world, unsigned int who, unsigned int fd,
-			      uint8_t byte, suits_t suits)
-{
-	uint64_t id = pick_id(world, byte);
-	int box;
-
-	if ((!id && world->actors[who].fds[fd].bound) || byte > 252 || byte % 16 == 15)
-		return id;
-	box = find_suitable(world, who, byte, suits);
-	return box == NOBODY ? id : world->boxes[box].id;
-}
-
-/* Where there is room, if there is. */
-static uint64_t pick_sink(const struct world *world, unsigned int who, unsigned int fd,
-			  uint8_t byte)
-{
-	if (byte % 4 && find_suitable(world, who, byte, has_room_for) != NOBODY)
-		return pick_suitable(world, who, fd, byte, has_room_for);
-	return pick_suitable(world, who, fd, byte, may_send);
-}
-
-/* Where there is something, if there is: sometimes a request. */
-static uint64_t pick_source(const struct world *world, unsigned int who, unsigned int fd,
-			    uint8_t byte)
-{
-	if (byte % 2 && find_suitable(world, who, byte, has_request) != NOBODY)
-		return pick_suitable(world, who, fd, byte, has_request);
-	if (byte % 8 && find_suitable(world, who, byte, has_message) != NOBODY)
-		return pick_suitable(world, who, fd, byte, has_message);
-	return pick_suitable(world, who, fd, byte, may_receive);
-}
-
-static bool has_token(const struct world *world, unsigned int who)
-{
-	unsigned int i;
-
-	for (i = 0; i < world->nr_requests; i++)
-		if (world->requests[i].holder == (int)who)
-			return true;
-	return false;
-}
-
-/* Is there a request that this process may receive? */
-bool action_may_take_request(const struct world *world, unsigned int who)
-{
-	return find_suitable(world, who, 64, has_request) != NOBODY;
-}
-
-/* Is there something that this process could do so? */
-bool action_has_aim(const struct world *world, unsigned int who, enum what what)
-{
-	static const suits_t suits[KINDS] = {
-		[SEND] = may_send, [CALL] = may_send, [SEND_BATCH] = may_send,
-		[RECV] = has_message, [RECV_BATCH] = has_message, [READ] = has_message,
-		[TRANSFER] = may_manage, [OFFER] = may_manage, [ACCEPT] = is_offered,
-		[CLAIM] = is_orphan, [GRANT] = may_manage, [REVOKE] = has_grants,
-		[CHANGE] = may_manage,
-	};
-
-	if (what == REPLY || what == TOKEN)
-		return has_token(world, who);
-	return !suits[what] || find_suitable(world, who, 64, suits[what]) != NOBODY;
-}
-
-/* Which mailbox that call is about, or NOBODY. */
-static int target(const struct world *world, unsigned int who, unsigned int fd, uint64_t id)
-{
-	unsigned int i;
-
-	if (!id)
-		return world->actors[who].fds[fd].bound ? world->actors[who].fds[fd].box : NOBODY;
-	for (i = 0; i < world->nr_boxes; i++)
-		if (world->boxes[i].id == id)
-			return i;
-	return NOBODY;
-}
-
-static int32_t pick_pid(const struct world *world, uint8_t byte)
-{
-	if (byte >= 248)
-		return byte == 255 ? -1 : NO_PID;
-	return world->actors[byte % ACTORS].self.pid;
 }
 
 /* How a process is called: PIDFD instead of its number, and what says so. */
@@ -410,7 +211,7 @@ static void build_open(struct world *world, const struct op *op, struct action *
 	if (op->arg[0] % 4 == 3)
 		strcpy((char *)open->name, PICK(names, op->arg[1]));
 	if (op->arg[0] % 4 != 3 || op->arg[2] > 240)
-		open->id = pick_id(world, op->box % 252);
+		open->id = aim_any(world, op->box % 252);
 	if (op->arg[3] % 4 == 3)
 		open->flags = MBOX_OPEN_UID;
 	open->uid = PICK(uids, op->arg[4]);
@@ -434,7 +235,7 @@ static void build_send_as(struct world *world, unsigned int who, const struct op
 	uint8_t more = op->arg[6] * item;
 	int box;
 
-	send->id = pick_sink(world, who, action->fd, op->box + more % 2);
+	send->id = aim_mailbox(world, who, action->fd, op->box + more % 2, action->what);
 	send->flags = PICK(flags, op->arg[0] + more);
 	send->len = PICK(lengths, op->arg[1] + more / 2);
 	send->prio = PICK(prios, op->arg[2] + more / 4);
@@ -442,11 +243,11 @@ static void build_send_as(struct world *world, unsigned int who, const struct op
 	send->expires = op->arg[4] & 24 ? UINT64_MAX : 1;
 	if (send->flags & MBOX_SEND_OFFER)
 		send->offer = op->arg[5] == 255 ? 0 :
-				pick_suitable(world, who, action->fd, op->arg[5], is_owner);
+				aim_owned(world, who, action->fd, op->arg[5]);
 	send->buf = (uintptr_t)action->in[item];
 	send->receiver = POISON;
 	send->stamp = POISON;
-	box = target(world, who, action->fd, send->id);
+	box = aim_target(world, who, action->fd, send->id);
 	if (box != NOBODY && world->boxes[box].attr.flags & MBOX_CREATE_FIXED && op->arg[7] % 8)
 		send->len = world->boxes[box].attr.max_size;
 	fit_length(world, box, &send->len, op->arg[7]);
@@ -458,21 +259,6 @@ static void build_send_as(struct world *world, unsigned int who, const struct op
 		send->deadline = 1;
 	}
 	action_fill(action->in[item], ++world->number, IN_MAX);
-}
-
-/* Most often one that the process has. */
-static uint64_t pick_token(const struct world *world, unsigned int who, uint8_t byte)
-{
-	unsigned int i, at;
-
-	if (!world->nr_requests || byte > 240)
-		return byte;
-	for (i = 0; i < world->nr_requests; i++) {
-		at = (byte + i) % world->nr_requests;
-		if (world->requests[at].holder == (int)who)
-			return world->requests[at].token;
-	}
-	return world->requests[byte % world->nr_requests].token;
 }
 
 /* Most replies are not too long. */
@@ -489,7 +275,7 @@ static void fit_reply(const struct world *world, struct mbox_reply *reply, uint8
 static void fill_reply(struct world *world, unsigned int who, const struct op *op,
 		       struct action *action, struct mbox_reply *reply)
 {
-	reply->token = pick_token(world, who, op->arg[0]);
+	reply->token = aim_token(world, who, op->arg[0]);
 	if (op->arg[1] % 8 == 7) {
 		reply->flags = MBOX_REPLY_DISCARD;
 		reply->len = op->arg[2] == 255;
@@ -533,17 +319,10 @@ static uint64_t pick_sender(const struct world *world, int box, struct action *a
 	if (recv->flags & MBOX_RECV_PARTICIPANT)
 		return person->id;
 	if (!(recv->flags & MBOX_RECV_MATCH) || byte >= 248)
-		return (uint32_t)pick_pid(world, byte);
+		return (uint32_t)aim_pid(world, byte);
 	/* All items of a batch mean the same process by the pidfd. */
 	return (uint32_t)use_pidfd(action, &recv->flags, MBOX_RECV_PIDFD,
 				   action->pidfd_of ? action->pidfd_of : person->pid, byte / 8);
-}
-
-static uint64_t pick_tag(const struct world *world, int box, uint8_t byte)
-{
-	const struct box *b = &world->boxes[box];
-
-	return box != NOBODY && b->nr && byte % 4 ? b->queue[byte % b->nr].tag : byte % 3;
 }
 
 /* Who has a token often uses it so. */
@@ -552,7 +331,7 @@ static void build_reply_first(struct world *world, unsigned int who, const struc
 {
 	uint8_t byte = op->arg[10];
 
-	if (byte % (has_token(world, who) ? 2 : 32) || recv->flags & MBOX_RECV_PEEK)
+	if (byte % (aim_has_token(world, who) ? 2 : 32) || recv->flags & MBOX_RECV_PEEK)
 		return;
 	recv->flags |= MBOX_RECV_REPLY;
 	recv->reply = (uintptr_t)&action->reply;
@@ -578,7 +357,7 @@ static void build_recv_as(struct world *world, unsigned int who, const struct op
 	int box;
 
 	memset(recv, POISON, sizeof(*recv));
-	recv->id = pick_source(world, who, action->fd, op->box + more % 2);
+	recv->id = aim_mailbox(world, who, action->fd, op->box + more % 2, action->what);
 	recv->flags = PICK(flags, op->arg[0] + more);
 	recv->buf = (uintptr_t)action->out[item];
 	recv->size = PICK(sizes, op->arg[1]);
@@ -596,14 +375,14 @@ static void build_recv_as(struct world *world, unsigned int who, const struct op
 		recv->flags |= MBOX_RECV_ACCEPT;
 	if (recv->flags & MBOX_RECV_PEEK && op->arg[2] < 240)
 		recv->flags &= ~(MBOX_RECV_TOKEN | MBOX_RECV_ACCEPT);
-	box = target(world, who, action->fd, recv->id);
+	box = aim_target(world, who, action->fd, recv->id);
 	if (recv->flags & MBOX_RECV_CHOICE)
 		recv->id = 0;
 	fit_match(world, box, recv, op->arg[7]);
 	if (box != NOBODY && world->boxes[box].attr.flags & MBOX_CREATE_BY_SENDER)
 		recv->match = pick_sender(world, box, action, recv, op->arg[3]);
 	else
-		recv->match = pick_tag(world, box, op->arg[3]);
+		recv->match = aim_tag(world, box, op->arg[3]);
 	build_reply_first(world, who, op, action, recv, item);
 	if (!may_wait(world, op->arg[4]) || item || action->what == RECV_BATCH)
 		recv->flags |= op->arg[4] % 2 ? MBOX_RECV_TIMEOUT : MBOX_RECV_NONBLOCK;
@@ -616,8 +395,7 @@ static void build_recv(struct world *world, unsigned int who, const struct op *o
 
 	build_recv_as(world, who, op, action, &action->arg.recv, 0);
 	for (i = 0; i < IDS_MAX; i++)
-		action->ids[i] = pick_suitable(world, who, action->fd, op->arg[5 + i] % 201,
-					       has_message);
+		action->ids[i] = aim_source(world, who, action->fd, op->arg[5 + i]);
 }
 
 /*
@@ -665,8 +443,7 @@ static void build_batch(struct world *world, unsigned int who, const struct op *
 			build_recv_as(world, who, op, action, &action->items[i].recv, i);
 	}
 	for (i = 0; i < IDS_MAX; i++)
-		action->ids[i] = pick_suitable(world, who, action->fd, op->arg[5 + i] % 201,
-					       may_receive);
+		action->ids[i] = aim_source(world, who, action->fd, op->arg[5 + i]);
 }
 
 static void build_call(struct world *world, unsigned int who, const struct op *op,
@@ -677,7 +454,7 @@ static void build_call(struct world *world, unsigned int who, const struct op *o
 	struct mbox_call *call = &action->arg.call;
 	int box;
 
-	call->id = pick_sink(world, who, action->fd, op->box);
+	call->id = aim_mailbox(world, who, action->fd, op->box, action->what);
 	call->len = PICK(lengths, op->arg[1]);
 	call->prio = PICK(prios, op->arg[2]);
 	call->tag = op->arg[3] % 3;
@@ -689,7 +466,7 @@ static void build_call(struct world *world, unsigned int who, const struct op *o
 		call->flags |= MBOX_CALL_SHARED;
 	memset(&call->got, POISON, offsetof(struct mbox_call, reserved) -
 	       offsetof(struct mbox_call, got));
-	box = target(world, who, action->fd, call->id);
+	box = aim_target(world, who, action->fd, call->id);
 	fit_length(world, box, &call->len, op->arg[7]);
 	if (!may_wait(world, op->arg[4] | 2) ||
 	    (box != NOBODY && world->boxes[box].attr.flags & MBOX_CREATE_RESERVE)) {
@@ -706,11 +483,11 @@ static void build_token(struct world *world, unsigned int who, const struct op *
 {
 	struct mbox_token *token = &action->arg.token;
 
-	token->token = pick_token(world, who, op->arg[0]);
+	token->token = aim_token(world, who, op->arg[0]);
 	if (op->arg[1] % 2) {
 		token->flags = MBOX_TOKEN_PASS;
 		token->pid = use_pidfd(action, &token->flags, MBOX_TOKEN_PIDFD,
-				       pick_pid(world, op->arg[2]), op->arg[3]);
+				       aim_pid(world, op->arg[2]), op->arg[3]);
 	} else {
 		token->pid = op->arg[2] == 255;
 	}
@@ -721,24 +498,11 @@ static void build_transfer(struct world *world, unsigned int who, const struct o
 {
 	struct mbox_transfer *transfer = &action->arg.transfer;
 
-	transfer->id = pick_suitable(world, who, action->fd, op->box, may_manage);
+	transfer->id = aim_mailbox(world, who, action->fd, op->box, action->what);
 	transfer->flags = op->arg[2] % 4 == 3 ? MBOX_TRANSFER_KEEP : 0;
-	transfer->pid = op->arg[0] % 8 == 7 ? 0 : pick_pid(world, op->arg[1]);
+	transfer->pid = op->arg[0] % 8 == 7 ? 0 : aim_pid(world, op->arg[1]);
 	transfer->pid = use_pidfd(action, &transfer->flags, MBOX_TRANSFER_PIDFD, transfer->pid,
 				  op->arg[3]);
-}
-
-/* One that has a grant there, if any. */
-static int32_t pick_granted(const struct world *world, int box, uint8_t byte)
-{
-	unsigned int i, who;
-
-	for (i = 0; box != NOBODY && byte < 240 && i < ACTORS; i++) {
-		who = (byte + i) % ACTORS;
-		if (world->boxes[box].rights[who])
-			return world->actors[who].self.pid;
-	}
-	return pick_pid(world, byte);
 }
 
 static void build_grant(struct world *world, unsigned int who, const struct op *op,
@@ -751,12 +515,11 @@ static void build_grant(struct world *world, unsigned int who, const struct op *
 	};
 	struct mbox_grant *grant = &action->arg.grant;
 
-	grant->id = pick_suitable(world, who, action->fd, op->box,
-				  action->what == GRANT ? may_manage : has_grants);
-	grant->pid = pick_pid(world, op->arg[0]);
+	grant->id = aim_mailbox(world, who, action->fd, op->box, action->what);
+	grant->pid = aim_pid(world, op->arg[0]);
 	if (action->what == REVOKE)
-		grant->pid = pick_granted(world, target(world, who, action->fd, grant->id),
-					  op->arg[0]);
+		grant->pid = aim_granted(world, aim_target(world, who, action->fd, grant->id),
+					 op->arg[0]);
 	grant->pid = use_pidfd(action, &grant->flags, MBOX_GRANT_PIDFD, grant->pid, op->arg[2]);
 	grant->rights = PICK(rights, op->arg[1]);
 }
@@ -765,7 +528,7 @@ static void build_grants(struct world *world, const struct op *op, struct action
 {
 	struct mbox_grants *grants = &action->arg.grants;
 
-	grants->id = pick_id(world, op->box);
+	grants->id = aim_any(world, op->box);
 	grants->grants = (uintptr_t)action->granted;
 	grants->nr = op->arg[0] == 255 ? MBOX_GRANTS_MAX + 1 : op->arg[0] % (ACTORS + 1);
 	memset(action->granted, POISON, sizeof(action->granted));
@@ -778,7 +541,7 @@ static void build_change(struct world *world, unsigned int who, const struct op 
 	static const uint32_t uids[] = { 1001, 1002, 0 };
 	struct mbox_change *change = &action->arg.change;
 
-	change->id = pick_suitable(world, who, action->fd, op->box, may_manage);
+	change->id = aim_mailbox(world, who, action->fd, op->box, action->what);
 	change->flags = op->arg[0] % 8 == 7 ? op->arg[0] / 8 % 8 : MBOX_CHANGE_MODE;
 	change->mode = PICK(modes, op->arg[1]);
 	change->uid = PICK(uids, op->arg[2]);
@@ -794,46 +557,6 @@ static void build_stream(struct world *world, const struct op *op, struct action
 	else
 		action->bad = op->arg[5] > 240;
 	action->nonblock |= action->bad;
-}
-
-static bool fd_suits(const struct world *world, unsigned int who, unsigned int fd,
-		     enum what what)
-{
-	const struct actor *actor = &world->actors[who];
-	bool bound = actor->fds[fd].bound;
-	unsigned int box = actor->fds[fd].box;
-
-	switch (what) {
-	case SEND:
-	case CALL:
-	case SEND_BATCH:
-		return fd != 2;
-	case RECV:
-	case RECV_BATCH:
-		return fd != 3;
-	case READ:
-		return fd != 3 && bound && has_message(world, box, who);
-	case WRITE:
-		return fd != 2 && bound && may_send(world, box, who);
-	case OPEN:
-		return !bound;
-	case POLL:
-		return bound;
-	default:
-		return true;
-	}
-}
-
-/* Most descriptors can do what they are to do. */
-static unsigned int pick_fd(const struct world *world, unsigned int who, const struct op *op,
-			    enum what what)
-{
-	unsigned int fd = op->fd % FDS, i;
-
-	for (i = 0; op->fd < 224 && i < FDS; i++)
-		if (fd_suits(world, who, (fd + i) % FDS, what))
-			return (fd + i) % FDS;
-	return fd;
 }
 
 static void build_kind(struct world *world, unsigned int who, const struct op *op,
@@ -856,12 +579,12 @@ static void build_kind(struct world *world, unsigned int who, const struct op *o
 		build_recv(world, who, op, action);
 		break;
 	case DELETE:
-		arg->delete.id = pick_id(world, op->box);
+		arg->delete.id = aim_any(world, op->box);
 		break;
 	case STAT:
 		memset(&arg->stat, POISON, sizeof(arg->stat));
 		arg->stat.flags = op->arg[0] % 4 == 3 ? MBOX_STAT_NEXT : 0;
-		arg->stat.id = pick_id(world, op->box);
+		arg->stat.id = aim_any(world, op->box);
 		break;
 	case TRANSFER:
 	case OFFER:
@@ -869,8 +592,7 @@ static void build_kind(struct world *world, unsigned int who, const struct op *o
 		break;
 	case ACCEPT:
 	case CLAIM:
-		arg->take.id = pick_suitable(world, who, action->fd, op->box,
-					     action->what == ACCEPT ? is_offered : is_orphan);
+		arg->take.id = aim_mailbox(world, who, action->fd, op->box, action->what);
 		break;
 	case GRANT:
 	case REVOKE:
@@ -1035,7 +757,7 @@ bool action_build(struct world *world, unsigned int who, const struct op *op,
 	memset(action, 0, sizeof(*action));
 	memset(action->out, POISON, sizeof(action->out));
 	action->what = op->what % KINDS;
-	action->fd = pick_fd(world, who, op, action->what);
+	action->fd = aim_fd(world, who, op, action->what);
 	action->command = ioctls[action->what].command;
 	action->size = ioctls[action->what].size;
 	build_kind(world, who, op, action);

@@ -74,8 +74,6 @@ struct world;
 
 bool action_build(struct world *world, unsigned int who, const struct op *op,
 		  struct action *action);
-bool action_may_take_request(const struct world *world, unsigned int who);
-bool action_has_aim(const struct world *world, unsigned int who, enum what what);
 void action_describe(const struct action *action, unsigned int who);
 void action_fill(uint8_t *bytes, uint32_t number, size_t len);
 

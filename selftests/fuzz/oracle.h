@@ -4,8 +4,9 @@
  * and says what will come of it, for whoever acts and for those who wait.
  *
  * It knows all commands, and of what they can do nothing of inboxes, files, expiry that
- * comes, quotas of bytes, and namespaces: no sequential program has these. It gives up (world.unsure) where a process keeps its place by a
- * capability which it did not need before.
+ * comes, quotas of bytes, and namespaces: no sequential program has these. It gives up
+ * (world.unsure) where a process keeps its place by a capability which it did not need
+ * before, and where one waits for its turn only to find nothing.
  */
 #ifndef FUZZ_ORACLE_H
 #define FUZZ_ORACLE_H

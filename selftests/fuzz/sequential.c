@@ -6,6 +6,7 @@
  */
 #include "mbox_selftest.h"
 #include "actor.h"
+#include "aim.h"
 #include "kcov.h"
 #include "oracle_quota.h"
 #include "run.h"
@@ -286,7 +287,7 @@ static unsigned int choose_actor(const struct op *op)
 	unsigned int i, who = op->who % ACTORS;
 
 	for (i = 0; op->who < 224 && i < ACTORS; i++, who = (who + 1) % ACTORS)
-		if (is_idle(who) && action_has_aim(&world, who, op->what % KINDS))
+		if (is_idle(who) && aim_exists(&world, who, op->what % KINDS))
 			return who;
 	while (!is_idle(who))
 		who = (who + 1) % ACTORS;
@@ -308,7 +309,7 @@ static bool anybody_has_aim(enum what what)
 	unsigned int who;
 
 	for (who = 0; who < ACTORS; who++)
-		if (is_idle(who) && action_has_aim(&world, who, what))
+		if (is_idle(who) && aim_exists(&world, who, what))
 			return true;
 	return false;
 }
@@ -323,7 +324,7 @@ static struct op make_possible(struct op op)
 	switch (what) {
 	case REPLY:
 	case TOKEN:
-		op.what = anybody(action_may_take_request) ? RECV : CALL;
+		op.what = anybody(aim_may_take_request) ? RECV : CALL;
 		op.box |= 1;			/* where requests are */
 		op.arg[0] = 0;			/* no flags */
 		op.arg[2] = 0x11;		/* but to truncate, and the token */
