@@ -132,10 +132,17 @@ static uint64_t pick_suitable(const struct world *world, unsigned int who, unsig
 	return box == NOBODY ? id : world->boxes[box].id;
 }
 
-/* Where there is room, if there is. */
+static bool has_receivers(const struct world *world, unsigned int box, unsigned int who)
+{
+	return may_send(world, box, who) && world->boxes[box].nr_receivers;
+}
+
+/* Where somebody waits, or there is room, if there is. */
 static uint64_t pick_sink(const struct world *world, unsigned int who, unsigned int fd,
 			  uint8_t byte)
 {
+	if (byte % 2 && find_suitable(world, who, byte, has_receivers) != NOBODY)
+		return pick_suitable(world, who, fd, byte, has_receivers);
 	if (byte % 4 && find_suitable(world, who, byte, has_room_for) != NOBODY)
 		return pick_suitable(world, who, fd, byte, has_room_for);
 	return pick_suitable(world, who, fd, byte, may_send);

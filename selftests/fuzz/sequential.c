@@ -340,7 +340,9 @@ static struct op make_possible(struct op op)
 		break;
 	case RECV:
 	case RECV_BATCH:
-		op.what = SEND;
+		/* Or it waits. */
+		if (op.who & ACTORS)
+			op.what = SEND;
 		break;
 	default:
 		break;
