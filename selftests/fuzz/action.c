@@ -579,7 +579,7 @@ static void build_kind(struct world *world, unsigned int who, const struct op *o
 		build_recv(world, who, op, action);
 		break;
 	case DELETE:
-		arg->delete.id = aim_any(world, op->box);
+		arg->delete.id = aim_mailbox(world, who, action->fd, op->box, DELETE);
 		break;
 	case STAT:
 		memset(&arg->stat, POISON, sizeof(arg->stat));

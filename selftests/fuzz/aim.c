@@ -79,6 +79,27 @@ static bool may_manage(const struct world *world, unsigned int box, unsigned int
 	       !(world->boxes[box].attr.flags & MBOX_CREATE_PROCESS);
 }
 
+static bool may_delete(const struct world *world, unsigned int box, unsigned int who)
+{
+	return oracle_may(world, box, who, MBOX_RIGHT_MANAGE);
+}
+
+/* By somebody who will be told of what becomes of it. */
+static bool is_awaited(const struct world *world, unsigned int box, unsigned int who)
+{
+	const struct box *b = &world->boxes[box];
+
+	return may_delete(world, box, who) && b->nr_receivers + b->nr_turn + b->nr_senders;
+}
+
+/* Whoever receives next waits for its turn. */
+static bool has_turn(const struct world *world, unsigned int box, unsigned int who)
+{
+	return may_receive(world, box, who) &&
+	       world->boxes[box].attr.flags & MBOX_CREATE_SINGLE &&
+	       world->boxes[box].inside != NOBODY;
+}
+
 static bool has_grants(const struct world *world, unsigned int box, unsigned int who)
 {
 	unsigned int i;
@@ -148,10 +169,12 @@ static uint64_t pick_sink(const struct world *world, unsigned int who, unsigned 
 	return pick_suitable(world, who, fd, byte, may_send);
 }
 
-/* Where there is something, if there is: sometimes a request. */
+/* Where there is something, if there is: sometimes a request, or a turn to wait for. */
 static uint64_t pick_source(const struct world *world, unsigned int who, unsigned int fd,
 			    uint8_t byte)
 {
+	if (byte % 4 == 2 && find_suitable(world, who, byte, has_turn) != NOBODY)
+		return pick_suitable(world, who, fd, byte, has_turn);
 	if (byte % 2 && find_suitable(world, who, byte, has_request) != NOBODY)
 		return pick_suitable(world, who, fd, byte, has_request);
 	if (byte % 8 && find_suitable(world, who, byte, has_message) != NOBODY)
@@ -181,7 +204,7 @@ static const suits_t suits[KINDS] = {
 	[RECV] = has_message, [RECV_BATCH] = has_message, [READ] = has_message,
 	[TRANSFER] = may_manage, [OFFER] = may_manage, [ACCEPT] = is_offered,
 	[CLAIM] = is_orphan, [GRANT] = may_manage, [REVOKE] = has_grants,
-	[CHANGE] = may_manage,
+	[CHANGE] = may_manage, [DELETE] = may_delete,
 };
 
 /* Is there something that this process could do so? */
@@ -204,9 +227,17 @@ uint64_t aim_mailbox(const struct world *world, unsigned int who, unsigned int f
 	case RECV:
 	case RECV_BATCH:
 		return pick_source(world, who, fd, byte);
+	case DELETE:
+	case TRANSFER:
+	case REVOKE:
+	case CHANGE:
+		if (byte % 2 && find_suitable(world, who, byte, is_awaited) != NOBODY)
+			return pick_suitable(world, who, fd, byte, is_awaited);
+		break;
 	default:
-		return pick_suitable(world, who, fd, byte, suits[what]);
+		break;
 	}
+	return pick_suitable(world, who, fd, byte, suits[what]);
 }
 
 /* One that the process could offer with a message. */

@@ -17,7 +17,7 @@ static const struct {
 	[CLAIM] = { "claim", 2 }, [GRANT] = { "grant", 4 }, [REVOKE] = { "revoke", 2 },
 	[GRANTS] = { "grants", 1 }, [CHANGE] = { "change", 2 }, [USAGE] = { "usage", 1 },
 	[CLOCK] = { "clock", 1 }, [CALL] = { "call", 6 }, [REPLY] = { "reply", 5 },
-	[TOKEN] = { "token", 3 }, [SEND_BATCH] = { "send_batch", 4 },
+	[TOKEN] = { "token", 3 }, [SEND_BATCH] = { "send_batch", 6 },
 	[RECV_BATCH] = { "recv_batch", 4 }, [INFO] = { "info", 1 }, [READ] = { "read", 4 },
 	[WRITE] = { "write", 4 }, [POLL] = { "poll", 2 }, [REOPEN] = { "reopen", 2 },
 	[DIE] = { "die", 1 }, [SIGNAL] = { "signal", 2 },
@@ -81,6 +81,8 @@ static enum what random_follower(enum what what, enum what before, struct dice *
 		return REVOKE;
 	case TOKEN:
 		return REPLY;
+	case SEND:
+		return dice_below(dice, 2) ? SEND : random_kind(dice);
 	default:
 		return random_kind(dice);
 	}
@@ -99,6 +101,9 @@ void program_generate(struct program *program, struct dice *dice)
 			program->ops[i].what = random_follower(program->ops[i - 1].what,
 							       program->ops[i - 2].what,
 							       dice);
+		/* Queues are short where every message has a mailbox of its own. */
+		if (i > creates && program->ops[i - 1].what == SEND && dice_below(dice, 4))
+			program->ops[i].box = program->ops[i - 1].box;
 		if (i >= creates)
 			continue;
 		program->ops[i].what = CREATE;
