@@ -487,7 +487,7 @@ static void build_token(struct world *world, unsigned int who, const struct op *
 	if (op->arg[1] % 2) {
 		token->flags = MBOX_TOKEN_PASS;
 		token->pid = use_pidfd(action, &token->flags, MBOX_TOKEN_PIDFD,
-				       aim_pid(world, op->arg[2]), op->arg[3]);
+				       aim_pid(world, op->arg[2]), op->arg[3] * 2);
 	} else {
 		token->pid = op->arg[2] == 255;
 	}
@@ -542,7 +542,10 @@ static void build_change(struct world *world, unsigned int who, const struct op 
 	struct mbox_change *change = &action->arg.change;
 
 	change->id = aim_mailbox(world, who, action->fd, op->box, action->what);
-	change->flags = op->arg[0] % 8 == 7 ? op->arg[0] / 8 % 8 : MBOX_CHANGE_MODE;
+	/* User and group only root can change. */
+	change->flags = MBOX_CHANGE_MODE;
+	if (!(op->arg[0] % (world->actors[who].self.uid ? 8 : 2)))
+		change->flags = op->arg[0] / 8 % 8;
 	change->mode = PICK(modes, op->arg[1]);
 	change->uid = PICK(uids, op->arg[2]);
 	change->gid = PICK(uids, op->arg[3]);

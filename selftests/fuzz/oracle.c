@@ -171,6 +171,9 @@ void oracle_learn(struct world *w, unsigned int who, const struct action *actual
 	struct box *b = &w->boxes[w->nr_boxes - 1];
 	unsigned int i;
 
+	/* They are written before it is found that their number cannot be. */
+	if (x->what == GRANTS)
+		rights_learn_grants(w, x, actual);
 	if (x->error || actual->error)
 		return;
 	switch (x->what) {
@@ -184,9 +187,6 @@ void oracle_learn(struct world *w, unsigned int who, const struct action *actual
 	case RECV_BATCH:
 		for (i = 0; i < x->arg.batch.done; i++)
 			message_learn(w, actor, &x->items[i].recv, &actual->items[i].recv, i);
-		break;
-	case GRANTS:
-		rights_learn_grants(w, x, actual);
 		break;
 	case USAGE:
 		quota_learn(&x->arg.usage, &actual->arg.usage);

@@ -334,13 +334,16 @@ void rights_end(struct world *w, struct box *b, int who)
 /* They come in no particular order; but as many as fit, each once, and these. */
 void rights_learn_grants(const struct world *w, struct action *x, const struct action *actual)
 {
-	uint32_t nr = MIN(x->arg.grants.nr, actual->arg.grants.nr), i, j;
 	const struct box *b = NULL;
+	uint32_t nr, i, j;
 
 	for (i = 0; i < w->nr_boxes; i++)
 		if (!w->boxes[i].gone && w->boxes[i].id == x->grants_of)
 			b = &w->boxes[i];
-	for (i = 0; b && i < MIN(nr, x->grants_room); i++) {
+	if (!b)
+		return;
+	nr = MIN(rights_grants(b), x->grants_room);
+	for (i = 0; i < nr; i++) {
 		int who = world_find_pid(w, actual->granted[i].pid);
 
 		for (j = 0; j < i; j++)
@@ -349,6 +352,6 @@ void rights_learn_grants(const struct world *w, struct action *x, const struct a
 		if (who == NOBODY || actual->granted[i].rights != b->rights[who])
 			return;
 	}
-	for (i = 0; i < MIN(nr, x->grants_room); i++)
+	for (i = 0; i < nr; i++)
 		x->granted[i] = actual->granted[i];
 }
