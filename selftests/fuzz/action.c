@@ -693,13 +693,23 @@ static void use_bad_buffer(struct action *action)
 	}
 }
 
+enum { WILD_READ_ONLY = 5, WILD_BUFFER = 8, WILD_WAYS = 11 };
+
+/* What a receive cannot deliver goes back, so that is tried more often. */
+static unsigned int way_of(const struct op *op, const struct action *action)
+{
+	if ((action->what == RECV || action->what == RECV_BATCH) && op->arg[8] & 2)
+		return op->arg[8] & 4 ? WILD_READ_ONLY : WILD_BUFFER;
+	return op->wild % WILD_WAYS;
+}
+
 static void make_wild(const struct op *op, struct action *action)
 {
 	unsigned int size = ioctls[action->what].size;
 	unsigned int min_size = ioctls[action->what].min_size;
 
 	calm(action);
-	switch (op->wild % 11) {
+	switch (way_of(op, action)) {
 	case 0:
 		set_size(action, min_size - 1);
 		break;
@@ -717,7 +727,7 @@ static void make_wild(const struct op *op, struct action *action)
 	case 4:
 		action->place = BAD;
 		break;
-	case 5:
+	case WILD_READ_ONLY:
 		action->place = READ_ONLY;
 		break;
 	case 6:
@@ -728,7 +738,7 @@ static void make_wild(const struct op *op, struct action *action)
 		if (ioctls[action->what].reserved >= 0)
 			action->arg.bytes[ioctls[action->what].reserved] = 1;
 		break;
-	case 8:
+	case WILD_BUFFER:
 		use_bad_buffer(action);
 		break;
 	case 9:

@@ -173,7 +173,7 @@ static uint64_t pick_sink(const struct world *world, unsigned int who, unsigned 
 static uint64_t pick_source(const struct world *world, unsigned int who, unsigned int fd,
 			    uint8_t byte)
 {
-	if (byte % 4 == 2 && find_suitable(world, who, byte, has_turn) != NOBODY)
+	if (byte % 2 == 0 && find_suitable(world, who, byte, has_turn) != NOBODY)
 		return pick_suitable(world, who, fd, byte, has_turn);
 	if (byte % 2 && find_suitable(world, who, byte, has_request) != NOBODY)
 		return pick_suitable(world, who, fd, byte, has_request);

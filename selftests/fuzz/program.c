@@ -12,7 +12,7 @@ static const struct {
 	unsigned int weight;	/* how often, of their sum */
 } kinds[KINDS] = {
 	[CREATE] = { "create", 10 }, [OPEN] = { "open", 5 }, [SEND] = { "send", 24 },
-	[RECV] = { "recv", 24 }, [DELETE] = { "delete", 2 }, [STAT] = { "stat", 5 },
+	[RECV] = { "recv", 24 }, [DELETE] = { "delete", 4 }, [STAT] = { "stat", 5 },
 	[TRANSFER] = { "transfer", 2 }, [OFFER] = { "offer", 2 }, [ACCEPT] = { "accept", 2 },
 	[CLAIM] = { "claim", 2 }, [GRANT] = { "grant", 4 }, [REVOKE] = { "revoke", 2 },
 	[GRANTS] = { "grants", 1 }, [CHANGE] = { "change", 2 }, [USAGE] = { "usage", 1 },
