@@ -108,6 +108,20 @@ static void print_tally(void)
 	fflush(stdout);
 }
 
+/* One that reached something new is kept. */
+static bool try_program(struct program *program, uint64_t seed)
+{
+	uint32_t new_steps;
+
+	if (!sequential_run(program, false, &tally, &new_steps)) {
+		report(program, seed);
+		return false;
+	}
+	if (new_steps && corpus_nr < CORPUS_MAX)
+		corpus[corpus_nr++] = *program;
+	return true;
+}
+
 /*
  * What no program does is not tested, so each operation is to succeed in each of its ways.
  * Always the same programs: that they are enough has been seen.
@@ -117,13 +131,10 @@ static bool survey(bool *good)
 	struct dice dice = { .state = 1 };
 	struct program program;
 	const char *missing;
-	uint32_t new_steps;
 
 	while ((missing = tally_missing(&tally)) && *good && tally.programs < SURVEY_MAX) {
 		program_generate(&program, &dice);
-		*good = sequential_run(&program, false, &tally, &new_steps);
-		if (!*good)
-			report(&program, 1);
+		*good = try_program(&program, 1);
 	}
 	printf("# after %llu programs %s%s\n", (unsigned long long)tally.programs,
 	       missing ? "never succeeded: " : "each operation has succeeded in each way",
@@ -134,17 +145,11 @@ static bool survey(bool *good)
 static bool fuzz_sequentially(struct dice *dice, uint64_t seed, uint64_t until)
 {
 	struct program program;
-	uint32_t new_steps;
 	uint32_t failures = 0;
 
 	while (failures < FAILURES_MAX && now() < until) {
 		next_program(&program, dice);
-		if (!sequential_run(&program, false, &tally, &new_steps)) {
-			failures++;
-			report(&program, seed);
-		} else if (new_steps && corpus_nr < CORPUS_MAX) {
-			corpus[corpus_nr++] = program;
-		}
+		failures += !try_program(&program, seed);
 	}
 	return !failures;
 }
@@ -172,11 +177,13 @@ static void fuzz(struct dice *dice, uint64_t seed, uint64_t seconds, bool *good,
 	uint64_t until = now() + seconds * SECOND;
 	uint64_t turn = (seconds < 60 ? seconds : 60) * SECOND;
 
-	while (*good && *good_at_once && now() < until) {
-		*good = fuzz_sequentially(dice, seed, now() + turn * 2 / 3);
+	/* What the survey found does not keep the other part from being tried. */
+	do {
+		if (*good)
+			*good = fuzz_sequentially(dice, seed, now() + turn * 2 / 3);
 		print_tally();
 		*good_at_once = fuzz_at_once(dice, now() + turn / 3);
-	}
+	} while (*good && *good_at_once && now() < until);
 }
 
 static bool repeat(const char *hex)
@@ -236,7 +243,6 @@ int main(void)
 		good = repeat(hex);
 	} else {
 		complete = survey(&good);
-		print_tally();
 		fuzz(&dice, seed, seconds, &good, &good_at_once);
 	}
 	sequential_close();
