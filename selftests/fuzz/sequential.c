@@ -18,7 +18,13 @@ static struct desk *desks;
 static struct world world;
 static int fd;
 static struct mbox_usage at_first;
+/* Each step is told; what goes wrong is, unless what has failed is only tried again. */
 static bool verbose, hasty;
+
+static bool tells_errors(void)
+{
+	return verbose || !hasty;
+}
 
 /* Small limits, so that they are met. */
 static const struct limit limits[] = {
@@ -93,7 +99,7 @@ static void begin_world(void)
 
 static bool complain(unsigned int who, const char *text)
 {
-	if (verbose)
+	if (tells_errors())
 		printf("\n#     process %u: %s", who, text);
 	return false;
 }
@@ -114,7 +120,7 @@ static bool same(unsigned int who, const char *what, const void *expected, const
 	if (at == size)
 		return true;
 	at &= ~3;
-	if (verbose)
+	if (tells_errors())
 		printf("\n#     process %u: %s: word at %zu: expected %#x, got %#x", who, what, at,
 		       *(const uint32_t *)(a + at), *(const uint32_t *)(b + at));
 	return false;
@@ -137,7 +143,7 @@ static bool compare(unsigned int who, struct tally *tally)
 	if (actual->error && actual->error == world.actors[who].or_else)
 		expect->error = actual->error;
 	if (expect->error != actual->error) {
-		if (verbose)
+		if (tells_errors())
 			printf("\n#     process %u: expected %s, got %s", who,
 			       name_of(expect->error), name_of(actual->error));
 		return false;
@@ -146,7 +152,7 @@ static bool compare(unsigned int who, struct tally *tally)
 		tally_success(tally, actual);
 	oracle_learn(&world, who, actual);
 	if (expect->value != actual->value) {
-		if (verbose)
+		if (tells_errors())
 			printf("\n#     process %u: expected %ld to be returned, got %ld", who,
 			       expect->value, actual->value);
 		return false;
@@ -179,7 +185,7 @@ static bool compare_usage(void)
 		if (same_usage(&usage))
 			continue;
 		if (!be_patient(&tries)) {
-			if (verbose)
+			if (tells_errors())
 				printf("\n#     user %u has %u mailboxes, %u messages; all have %u, %u",
 				       usage.uid, usage.user_mailboxes, usage.user_msgs,
 				       usage.ns_mailboxes, usage.ns_msgs);
@@ -218,7 +224,7 @@ static bool compare_boxes(void)
 			i--;
 			continue;
 		}
-		if (verbose)
+		if (tells_errors())
 			printf("\n#     mailbox %llu: %s", (unsigned long long)world.boxes[i].id,
 			       error ? name_of(error) : "");
 		expect = oracle_stat(&world, i);
@@ -261,7 +267,7 @@ static bool compare_waiting(void)
 	for (who = 0; who < ACTORS; who++)
 		if (world.actors[who].waits != NOTHING && actor_done(&desks[who])) {
 			complain(who, "should wait, and does not: ");
-			if (verbose)
+			if (tells_errors())
 				printf("%s", name_of(desks[who].action.error));
 			return false;
 		}
@@ -448,7 +454,7 @@ static bool end_world(bool good)
 		if (usage.ns_bytes == at_first.ns_bytes && !usage.ns_msgs && !usage.user_bytes)
 			return good;
 	} while (be_patient(&tries));
-	if (verbose)
+	if (tells_errors())
 		printf("#     in the end %llu bytes, %u messages are still charged\n",
 		       usage.ns_bytes - at_first.ns_bytes, usage.ns_msgs);
 	at_first = usage;
@@ -466,13 +472,13 @@ bool sequential_run(const struct program *program, bool verbosely, struct tally 
 	*new_steps = 0;
 	begin_world();
 	for (i = 0; i < program->nr && good && !world.unsure; i++) {
-		if (verbose)
+		if (tells_errors())
 			printf("# %3u ", i);
 		good = run_op(&program->ops[i], new_steps, tally);
 	}
 	if (world.unsure) {
 		tally->ops += program->nr - i;
-		if (verbose)
+		if (tells_errors())
 			printf("not predicted: %s\n", world.why);
 	}
 	tally->programs++;
