@@ -6,7 +6,8 @@
  * It knows all commands, and of what they can do nothing of inboxes, files, expiry that
  * comes, quotas of bytes, and namespaces: no sequential program has these. It gives up
  * (world.unsure) where a process keeps its place by a capability which it did not need
- * before, and where one waits for its turn only to find nothing.
+ * before, where one waits for its turn only to find nothing, and where a message whose time
+ * is over meets one who has yet to get its turn.
  */
 #ifndef FUZZ_ORACLE_H
 #define FUZZ_ORACLE_H

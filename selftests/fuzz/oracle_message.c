@@ -91,6 +91,8 @@ int message_submit(struct world *w, struct box *b, int who, int impatience, bool
 			return WAITS;
 		impatience = ETIMEDOUT;
 	}
+	if (impatience == ETIMEDOUT && w->nr_leaving && b->nr_turn)
+		world_lose_track(w, "the end of a time races with a turn");
 	if (s->msg.request == NOBODY || !w->requests[s->msg.request].held)
 		b->refused++;
 	else if (!w->actors[w->requests[s->msg.request].receiver].wants_token)
