@@ -1736,7 +1736,7 @@ TEST_F(listener, misses_an_event_that_there_is_no_memory_for_and_knows_that)
  * The dump that is begun after an event was read shows what that was about, or what
  * came later.
  */
-TEST_F(listener, finds_what_it_was_told_of_in_a_dump)
+TEST_F_TIMEOUT(listener, finds_what_it_was_told_of_in_a_dump, 120)
 {
 	pid_t child = spawn();
 	int i;
@@ -1779,7 +1779,7 @@ static int bind_port(uint32_t port)
 }
 
 /* Whoever binds a port after a subscriber gets nothing that was for that. */
-TEST_F(listener, is_a_socket_and_not_a_port)
+TEST_F_TIMEOUT(listener, is_a_socket_and_not_a_port, 120)
 {
 	enum { ROUNDS = 200, PORT = 123456 };
 	pid_t child;
