@@ -333,7 +333,7 @@ static char *bad_buffer(enum place place)
 	case UNMAPPED:
 		return unmapped();
 	case KERNEL:
-		return (char *)-(4 * PAGE);
+		return of_the_kernel();
 	case READ_ONLY:
 		NEED(!mprotect(buf, 3 * PAGE, PROT_READ));
 		return buf;
