@@ -617,11 +617,11 @@ test_stat_ends_with_0_when_it_is_interrupted()
 	printed ''
 }
 
-# In rt_sigtimedwait(2), which ends with an interval or by SIGINT; 421 in 32 bits.
+# In rt_sigtimedwait(2), which ends with an interval or by SIGINT; 177 or 421 in 32 bits.
 until_waiting()
 {
 	for _ in $thousand; do
-		grep -qE '^(128|421) ' "/proc/$1/syscall" && return
+		grep -qE '^(128|177|421) ' "/proc/$1/syscall" && return
 		usleep 10000
 	done
 	die "process $1 never waited"
