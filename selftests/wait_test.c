@@ -368,6 +368,8 @@ TEST_F(signal, ends_the_wait_or_restarts_it)
  */
 #define ROUNDS	250
 #define FILLER	ROUNDS	/* no round's number */
+#define STEP_MIN	(4 * 1000L)	/* nanoseconds */
+#define STEP_MAX	(1000 * 1000L)
 
 struct rounds {
 	uint32_t allowed, begun, ended;	/* rounds: by the test, by the child */
@@ -500,6 +502,17 @@ static void play_against(const FIXTURE_DATA(giving_up) *self,
 		serve(self->fd, rounds, variant->sends, round);
 }
 
+/*
+ * How far the next round is from this one: less than in the last one if that was decided
+ * otherwise, so that what is looked for lies between them, and more if it was not.
+ */
+static long next_step(const struct rounds *rounds, uint32_t round, long step)
+{
+	if (!round || rounds->gave_up[round] != rounds->gave_up[round - 1])
+		return step / 2 > STEP_MIN ? step / 2 : STEP_MIN;
+	return step * 2 < STEP_MAX ? step * 2 : STEP_MAX;
+}
+
 /* A sender finds the mailbox full, a receiver finds it empty. */
 static void restore(int fd, struct rounds *rounds, bool sends)
 {
@@ -515,8 +528,8 @@ TEST_F(giving_up, in_the_middle_of_being_served_loses_and_doubles_nothing)
 {
 	struct rounds *rounds = self->rounds;
 	unsigned int gave_up = 0;
+	long after = 0, step = STEP_MIN;
 	uint32_t round;
-	long after = 0;
 
 	restore(self->fd, rounds, variant->sends);
 	self->child = spawn();
@@ -526,8 +539,6 @@ TEST_F(giving_up, in_the_middle_of_being_served_loses_and_doubles_nothing)
 	}
 	srand(1);
 	for (round = 0; round < ROUNDS; round++) {
-		long step = rand() % 4000;
-
 		tell(&rounds->allowed, round + 1);
 		while (told(&rounds->begun) <= round)
 			sched_yield();
@@ -535,7 +546,8 @@ TEST_F(giving_up, in_the_middle_of_being_served_loses_and_doubles_nothing)
 		while (told(&rounds->ended) <= round)
 			sched_yield();
 		gave_up += rounds->gave_up[round];
-		after += rounds->gave_up[round] ? -step : step;
+		step = next_step(rounds, round, step);
+		after += rounds->gave_up[round] ? -(rand() % step) : rand() % step;
 		restore(self->fd, rounds, variant->sends);
 	}
 	ASSERT_EQ(0, join(self->child));
