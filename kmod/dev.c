@@ -44,13 +44,19 @@ int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb)
 	return 0;
 }
 
+/* Its process, with all that this was known by. */
+static void put_process(struct mbox_caller *caller)
+{
+	mbox_participant_put(caller->self);
+	mbox_account_put(caller->payer);
+	put_cred(caller->cred);
+}
+
 static void forget(struct mbox_caller *caller, struct mbox *mb)
 {
 	if (caller->spare)
 		mbox_msg_free(mb, caller->spare);
-	mbox_participant_put(caller->self);
-	mbox_account_put(caller->payer);
-	put_cred(caller->cred);
+	put_process(caller);
 }
 
 /* The calling process: 0 or -ENOMEM. It is found when all else is there. */
@@ -133,9 +139,7 @@ static int replace(struct mbox_file *mf)
 
 	if (!caller)
 		return 0;
-	mbox_participant_put(caller->self);
-	mbox_account_put(caller->payer);
-	put_cred(caller->cred);
+	put_process(caller);
 	WRITE_ONCE(caller->self, NULL);
 	caller->payer = NULL;
 	caller->cred = NULL;

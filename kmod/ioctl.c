@@ -125,23 +125,20 @@ static long run_general(struct file *file, unsigned int cmd, void __user *user)
 	return err;
 }
 
-static long run_send(struct file *file, void __user *user)
+/*
+ * The short way if the call is plain, else the general one. Inline, so that @plain is called
+ * directly.
+ */
+static __always_inline long run_plain(struct file *file, unsigned int cmd, const char *name,
+				      void __user *user,
+				      int (*plain)(struct file *file, void __user *user,
+						   bool may_wait))
 {
-	int err = mbox_command_send_plain(file, user, true);
+	int err = plain(file, user, true);
 
 	if (err == MBOX_NOT_PLAIN)
-		return run_general(file, MBOX_IOC_SEND, user);
-	trace_mbox_command("MBOX_IOC_SEND", err);
-	return err;
-}
-
-static long run_recv(struct file *file, void __user *user)
-{
-	int err = mbox_command_recv_plain(file, user, true);
-
-	if (err == MBOX_NOT_PLAIN)
-		return run_general(file, MBOX_IOC_RECV, user);
-	trace_mbox_command("MBOX_IOC_RECV", err);
+		return run_general(file, cmd, user);
+	trace_mbox_command(name, err);
 	return err;
 }
 
@@ -151,9 +148,9 @@ long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case MBOX_IOC_SEND:
-		return run_send(file, user);
+		return run_plain(file, cmd, "MBOX_IOC_SEND", user, mbox_command_send_plain);
 	case MBOX_IOC_RECV:
-		return run_recv(file, user);
+		return run_plain(file, cmd, "MBOX_IOC_RECV", user, mbox_command_recv_plain);
 	default:
 		return run_general(file, cmd, user);
 	}
