@@ -53,7 +53,8 @@ bool mbox_process_alive(struct pid *process)
 
 	rcu_read_lock();
 	leader = pid_task(process, PIDTYPE_TGID);
-	alive = leader && !(READ_ONCE(leader->exit_state) && thread_group_empty(leader));
+	/* do_exit() writes it plainly. */
+	alive = leader && !(data_race(READ_ONCE(leader->exit_state)) && thread_group_empty(leader));
 	rcu_read_unlock();
 	return alive;
 }
