@@ -26,6 +26,7 @@
 #include "account.h"
 #include "limits.h"
 #include "mbox.h"
+#include "table.h"
 
 static const struct rhashtable_params params = {
 	.key_len = sizeof(struct mbox_account_key),
@@ -65,12 +66,12 @@ static struct mbox_account *add_account(struct mbox_account *account)
 
 	mutex_lock(&accounts_lock);
 	former = find(&account->key);
-	err = former ? 0 : rhashtable_insert_fast(&accounts, &account->node, params);
+	err = former ? 0 : mbox_table_add(&accounts, &account->node, params);
 	mutex_unlock(&accounts_lock);
 	if (!former && !err)
 		return account;
 	free_account(account);
-	return former ?: ERR_PTR(-ENOMEM);
+	return former ?: ERR_PTR(err);
 }
 
 /* NULL if there is no one to pay. As deep as user namespaces nest: 32. */
@@ -110,7 +111,7 @@ void mbox_account_put_last(struct mbox_account *account)
 {
 	if (!refcount_dec_and_mutex_lock(&account->refs, &accounts_lock))
 		return;
-	rhashtable_remove_fast(&accounts, &account->node, params);
+	mbox_table_remove(&accounts, &account->node, params);
 	mutex_unlock(&accounts_lock);
 	free_account(account);
 }

@@ -6,7 +6,6 @@
  */
 
 #include <linux/err.h>
-#include <linux/kcsan-checks.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -20,6 +19,7 @@
 #include "participant.h"
 #include "policy.h"
 #include "process.h"
+#include "table.h"
 #include "trace.h"
 
 static const struct rhashtable_params by_token = {
@@ -42,30 +42,9 @@ static void free_request(struct mbox_request *request)
 	kfree_rcu(request, rcu);
 }
 
-/*
- * The only table that changes without a lock of ours. Who locks a bucket sets a bit of it
- * and reads all of it plainly, while others try the same: to KCSAN that is a race.
- */
-static int publish(struct mbox_request *request)
-{
-	int err;
-
-	kcsan_disable_current();
-	err = rhashtable_insert_fast(&requests, &request->node, by_token);
-	kcsan_enable_current();
-	return err;
-}
-
-static void withdraw(struct mbox_request *request)
-{
-	kcsan_disable_current();
-	rhashtable_remove_fast(&requests, &request->node, by_token);
-	kcsan_enable_current();
-}
-
 static void release(struct mbox_request *request)
 {
-	withdraw(request);
+	mbox_table_remove(&requests, &request->node, by_token);
 	mbox_ns_uncharge(request->mb->ns, request->payer, &cost);
 	free_request(request);
 }
@@ -93,10 +72,9 @@ struct mbox_request *mbox_call_begin(struct mbox *mb, struct mbox_account *payer
 	err = mbox_ns_charge(mb->ns, payer, &cost);
 	if (err)
 		goto free;
-	err = publish(request);
+	err = mbox_table_add(&requests, &request->node, by_token);
 	if (!err)
 		return request;
-	err = -ENOMEM;
 	mbox_ns_uncharge(mb->ns, payer, &cost);
 
 free:

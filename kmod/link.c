@@ -21,6 +21,7 @@
 #include "link.h"
 #include "ns.h"
 #include "participant.h"
+#include "table.h"
 
 static const struct rhashtable_params by_ids = {
 	.key_len = sizeof_field(struct mbox_link, ids),
@@ -147,8 +148,8 @@ static int insert(struct mbox_link *link)
 
 	lockdep_assert_held(&links_lock);
 	err = tie(&link->ends[0]) ?: tie(&link->ends[1]);
-	if (!err && rhashtable_insert_fast(&links, &link->node, by_ids))
-		err = -ENOMEM;
+	if (!err)
+		err = mbox_table_add(&links, &link->node, by_ids);
 	if (err) {
 		untie(link);
 		link->over = true;
@@ -206,7 +207,7 @@ bool mbox_link_end(struct mbox_link *link)
 	first = !link->over;
 	WRITE_ONCE(link->over, true);
 	if (first)
-		rhashtable_remove_fast(&links, &link->node, by_ids);
+		mbox_table_remove(&links, &link->node, by_ids);
 	mutex_unlock(&links_lock);
 	if (!first)
 		return false;

@@ -17,7 +17,7 @@
  *   matter   policy gate share link request wait queue msg files event trace
  *                                    what moves through it, who waits
  *   ground   account participant process ns
- *            clock.h viewer.h caller.h mbox.h limits.h compat.h
+ *            clock.h table.h viewer.h caller.h mbox.h limits.h compat.h
  *
  * Everybody who wants something from a mailbox is a waiter: a sender brings a
  * message and waits until it is accepted (or, synchronous, received), a receiver

@@ -13,6 +13,7 @@
 
 #include "limits.h"
 #include "ns.h"
+#include "table.h"
 
 /* A tree of ids alone would cost more the more mailboxes there have been. */
 static const struct rhashtable_params ids_params = {
@@ -153,19 +154,15 @@ bool mbox_ns_valid_name(const u8 name[MBOX_NAME_SIZE])
 
 static int add_name(struct mbox_ns *ns, struct mbox *mb)
 {
-	int err;
-
 	if (!mb->name[0])
 		return 0;
-	err = rhashtable_lookup_insert_fast(&ns->names, &mb->name_node, names_params);
-	/* That the table cannot grow is no news for users but that memory is short. */
-	return !err || err == -EEXIST ? err : -ENOMEM;
+	return mbox_table_add_new(&ns->names, &mb->name_node, names_params);
 }
 
 static void remove_name(struct mbox_ns *ns, struct mbox *mb)
 {
 	if (mb->name[0])
-		rhashtable_remove_fast(&ns->names, &mb->name_node, names_params);
+		mbox_table_remove(&ns->names, &mb->name_node, names_params);
 }
 
 /* Behind all others: no id was as large. */
@@ -183,10 +180,11 @@ static void add_last(struct rb_root *order, struct rb_node *node)
 
 static int add_id(struct mbox_ns *ns, struct mbox *mb)
 {
-	if (rhashtable_insert_fast(&ns->ids, &mb->id_node, ids_params))
-		return -ENOMEM;
-	add_last(&ns->order, &mb->order_node);
-	return 0;
+	int err = mbox_table_add(&ns->ids, &mb->id_node, ids_params);
+
+	if (!err)
+		add_last(&ns->order, &mb->order_node);
+	return err;
 }
 
 /* Give @mb the next id, and its name if it has one. An id is used up only then. */
@@ -213,7 +211,7 @@ int mbox_ns_add(struct mbox_ns *ns, struct mbox *mb)
 void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb)
 {
 	lockdep_assert_held(&ns->lock);
-	rhashtable_remove_fast(&ns->ids, &mb->id_node, ids_params);
+	mbox_table_remove(&ns->ids, &mb->id_node, ids_params);
 	rb_erase(&mb->order_node, &ns->order);
 	remove_name(ns, mb);
 	mbox_ns_changed(ns);

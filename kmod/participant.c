@@ -31,6 +31,7 @@
 
 #include "participant.h"
 #include "process.h"
+#include "table.h"
 
 static const struct rhashtable_params by_pid = {
 	.key_len = sizeof(struct pid *),
@@ -158,9 +159,9 @@ void mbox_participant_put_last(struct mbox_participant *participant)
 {
 	if (!refcount_dec_and_mutex_lock(&participant->refs, &participants_lock))
 		return;
-	/* Those fail for one that was never in the tables. */
-	rhashtable_remove_fast(&pids, &participant->pid_node, by_pid);
-	rhashtable_remove_fast(&ids, &participant->id_node, by_id);
+	/* Unless it was never in the tables. */
+	mbox_table_remove(&pids, &participant->pid_node, by_pid);
+	mbox_table_remove(&ids, &participant->id_node, by_id);
 	list_del(&participant->all);
 	mutex_unlock(&participants_lock);
 	call_rcu(&participant->rcu, free_later);
@@ -172,13 +173,13 @@ static int insert(struct mbox_participant *participant)
 
 	lockdep_assert_held(&participants_lock);
 	participant->id = ++last_id;
-	err = rhashtable_insert_fast(&ids, &participant->id_node, by_id);
+	err = mbox_table_add(&ids, &participant->id_node, by_id);
 	if (err)
-		return -ENOMEM;
-	err = rhashtable_insert_fast(&pids, &participant->pid_node, by_pid);
+		return err;
+	err = mbox_table_add(&pids, &participant->pid_node, by_pid);
 	if (err) {
-		rhashtable_remove_fast(&ids, &participant->id_node, by_id);
-		return -ENOMEM;
+		mbox_table_remove(&ids, &participant->id_node, by_id);
+		return err;
 	}
 	list_add(&participant->all, &participants);
 	return 0;
