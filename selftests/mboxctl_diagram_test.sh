@@ -742,6 +742,20 @@ test_recording_ends_after_as_many_messages_as_it_was_told()
 	finish
 }
 
+# What happens first to the mailbox is what counts.
+test_a_receive_of_what_was_sent_before_counts()
+{
+	new "$name"
+	try 0 mboxctl send "$name" x
+	diagram 0 -c 1 --record "$tmp/rec" --svg "$name"
+	try 0 mboxctl recv "$name"
+	finish
+	grep -q 'class="arrow message from-before"' "$out" || die "$(cat "$out")"
+	cp "$out" "$tmp/live"
+	draw -c 1 --svg "$name"
+	cmp "$tmp/live" "$out" || die "the recording gives another diagram"
+}
+
 test_signals_end_it_and_the_diagram_is_drawn()
 {
 	new

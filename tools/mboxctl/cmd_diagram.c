@@ -79,7 +79,72 @@ static void warn(const char *text)
 	fprintf(stderr, "mboxctl: diagram: %s\n", text);
 }
 
-/* Takes a line, and keeps it unless it is passed over. */
+static void keep(struct session *session, const char *line)
+{
+	if (session->kept)
+		fprintf(session->kept, "%s\n", line);
+}
+
+/*
+ * Names
+ */
+
+static void take_own_line(struct session *session, char *line)
+{
+	const struct event *event;
+
+	line[strcspn(line, "\n")] = '\0';
+	recording_take(&session->recording, line, &event);
+	keep(session, line);
+	free(line);
+}
+
+/* When somebody is seen for the first time. */
+static void ask_for_process(struct session *session, uint64_t participant)
+{
+	struct process *process = recording_process(&session->recording, participant);
+	char path[40], name[64] = "";
+	ssize_t len;
+	int fd;
+
+	if (process->asked)
+		return;
+	process->asked = true;
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/comm", process->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	len = read(fd, name, sizeof(name) - 1);
+	close(fd);
+	if (len > 0 && name[len - 1] == '\n')
+		name[len - 1] = '\0';
+	if (len > 0)
+		take_own_line(session, process_line(participant, process->pid, name));
+}
+
+/* Likewise. */
+static void ask_for_box(struct session *session, uint64_t net, uint64_t id)
+{
+	struct box *box = recording_box(&session->recording, net, id);
+	struct mbox_stat stat;
+
+	if (box->asked)
+		return;
+	box->asked = true;
+	if (session->device < 0 || mbox_next(session->device, id, &stat) || stat.id != id)
+		return;
+	take_own_line(session, box_line(net, id, (const char *)stat.name,
+					stat.kind & MBOX_CREATE_INBOX));
+}
+
+/*
+ * Lines of others
+ */
+
+/*
+ * Takes a line, and keeps it unless it is passed over. How a mailbox is called comes
+ * before what happens to it, since it may have been chosen by that name.
+ */
 static const struct event *take_line(struct session *session, const char *line)
 {
 	const struct asking *asking = session->asking;
@@ -87,8 +152,10 @@ static const struct event *take_line(struct session *session, const char *line)
 	const struct event *event;
 	enum taken taken = recording_take(recording, line, &event);
 
-	if (session->kept && taken != PASSED_OVER)
-		fprintf(session->kept, "%s\n", line);
+	if (event && event->id && !asking->read)
+		ask_for_box(session, event->net, event->id);
+	if (taken != PASSED_OVER)
+		keep(session, line);
 	session->damaged = taken == DAMAGED;
 	if (event && is_chosen_receive(recording, &asking->choice, event))
 		session->received++;
@@ -117,74 +184,6 @@ static int read_recording(struct session *session)
 	return DONE;
 }
 
-/*
- * Names
- */
-
-static void take_own_line(struct session *session, char *line)
-{
-	line[strcspn(line, "\n")] = '\0';
-	take_line(session, line);
-	free(line);
-}
-
-static void ask_for_process(struct session *session, uint64_t participant)
-{
-	uint64_t pid = recording_process(&session->recording, participant)->pid;
-	char path[40], name[64] = "";
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/comm", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	len = read(fd, name, sizeof(name) - 1);
-	close(fd);
-	if (len > 0 && name[len - 1] == '\n')
-		name[len - 1] = '\0';
-	if (len > 0)
-		take_own_line(session, process_line(participant, pid, name));
-}
-
-static void ask_for_box(struct session *session, uint64_t net, uint64_t id)
-{
-	struct mbox_stat stat;
-
-	if (session->device < 0 || mbox_next(session->device, id, &stat) || stat.id != id)
-		return;
-	take_own_line(session, box_line(net, id, (const char *)stat.name,
-					stat.kind & MBOX_CREATE_INBOX));
-}
-
-/* When somebody is seen for the first time. */
-static void ask_for_names(struct session *session, const struct event *event)
-{
-	struct recording *recording = &session->recording;
-	const struct event copy = *event;
-	struct process *process;
-	struct box *box;
-
-	if (copy.who) {
-		process = recording_process(recording, copy.who);
-		if (!process->asked)
-			ask_for_process(session, copy.who);
-		process->asked = true;
-	}
-	if (copy.to) {
-		process = recording_process(recording, copy.to);
-		if (!process->asked)
-			ask_for_process(session, copy.to);
-		process->asked = true;
-	}
-	if (copy.id) {
-		box = recording_box(recording, copy.net, copy.id);
-		if (!box->asked)
-			ask_for_box(session, copy.net, copy.id);
-		box->asked = true;
-	}
-}
-
 static bool take_traced(const char *line, void *data)
 {
 	struct session *session = data;
@@ -202,9 +201,13 @@ static bool take_traced(const char *line, void *data)
 	} else {
 		event = take_line(session, line);
 	}
-	if (event && !session->enough)
-		ask_for_names(session, event);
-	return !session->enough;
+	if (!event || session->enough)
+		return !session->enough;
+	if (event->who)
+		ask_for_process(session, event->who);
+	if (event->to)
+		ask_for_process(session, event->to);
+	return true;
 }
 
 /*
