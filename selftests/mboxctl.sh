@@ -65,11 +65,13 @@ new()
 	echo "$box" >>"$tmp/boxes"
 }
 
-# background CODE COMMAND...: `finish` waits for its end and checks the code
+# background CODE COMMAND...: `finish` waits for its end and checks the code. What an
+# earlier one said is gone before it begins.
 background()
 {
 	late=$1
 	shift
+	: >"$tmp/late.err"
 	"$@" >"$tmp/late.out" 2>"$tmp/late.err" &
 	pid=$!
 }

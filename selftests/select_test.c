@@ -892,7 +892,7 @@ TEST_F(from, a_process_by_its_number_in_the_pid_namespace_of_the_receiver)
 		for (;;)
 			pause();
 	}
-	WAIT_UNTIL(state(self->fd, 0).msgs == 1 && state(self->fd, 0).received == 1);
+	WAIT_UNTIL(state(self->fd, 0).sent == 2 && state(self->fd, 0).received == 1);
 	EXPECT_STREQ("inside", self->letters[0].text);
 	expect_match(_metadata, self->fd, init, "outside");
 	end(init);
