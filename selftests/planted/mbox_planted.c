@@ -6,6 +6,7 @@
 
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/llist.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
@@ -38,6 +39,20 @@ static void use_after_free(void)
 	kfree(bytes);
 	if (bytes)
 		pr_info("after the end: %d\n", READ_ONCE(bytes[opaque(0)]));
+}
+
+static LLIST_HEAD(stack);
+static struct llist_node plate;
+
+/* The core kernel makes the access, for us. */
+static void use_after_free_in_core(void)
+{
+	struct llist_node *node = kzalloc(sizeof(*node), GFP_KERNEL);
+
+	kfree(node);
+	if (node)
+		llist_add(node + opaque(0), &stack);
+	init_llist_head(&stack);
 }
 
 static void leak(void)
@@ -95,12 +110,30 @@ static void free_active_timer(void)
 
 static int contended;
 
-static int contender(void *unused)
+static void contender(void)
 {
+	contended++;
+}
+
+static void stacker(void)
+{
+	llist_add(&plate, &stack);
+	llist_del_first(&stack);
+}
+
+static void onlooker(void)
+{
+	if (stack.first != &plate)
+		contended++;
+}
+
+static int repeat(void *action)
+{
+	void (*act)(void) = action;
 	unsigned long end = jiffies + 5 * HZ;
 
 	while (time_before(jiffies, end) && !kthread_should_stop()) {
-		contended++;
+		act();
 		cond_resched();
 	}
 	while (!kthread_should_stop())
@@ -108,10 +141,10 @@ static int contender(void *unused)
 	return 0;
 }
 
-static void race(void)
+static void repeat_both(void (*first_act)(void), void (*second_act)(void))
 {
-	struct task_struct *one = kthread_run(contender, NULL, "one");
-	struct task_struct *other = kthread_run(contender, NULL, "other");
+	struct task_struct *one = kthread_run(repeat, first_act, "one");
+	struct task_struct *other = kthread_run(repeat, second_act, "other");
 
 	msleep(6000);
 	if (!IS_ERR(one))
@@ -120,18 +153,31 @@ static void race(void)
 		kthread_stop(other);
 }
 
+static void race(void)
+{
+	repeat_both(contender, contender);
+}
+
+/* What the core kernel does for one of us, the other one looks at. */
+static void race_with_core(void)
+{
+	repeat_both(stacker, onlooker);
+}
+
 static const struct {
 	const char *name;
 	void (*commit)(void);
 } bugs[] = {
 	{ "out_of_bounds", out_of_bounds },
 	{ "use_after_free", use_after_free },
+	{ "use_after_free_in_core", use_after_free_in_core },
 	{ "leak", leak },
 	{ "lock_inversion", lock_inversion },
 	{ "sleep_in_atomic", sleep_in_atomic },
 	{ "shift_too_far", shift_too_far },
 	{ "free_active_timer", free_active_timer },
 	{ "race", race },
+	{ "race_with_core", race_with_core },
 };
 
 static int __init planted_init(void)
