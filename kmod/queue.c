@@ -131,6 +131,82 @@ void mbox_queue_remove_orders(struct mbox_queue *queue, struct mbox_msg *msg)
 		timerqueue_del(&queue->expiries, &rare->expiry);
 }
 
+/* How many of them, which may be spares, surely fit, one after the other. */
+u32 mbox_queue_has_room_for(const struct mbox_queue *queue, struct mbox_msg **msgs, u32 nr)
+{
+	u32 max_msgs = min(queue->max_msgs, READ_ONCE(mbox_limits.max_msgs));
+	u64 max_bytes = min_t(u64, queue->max_bytes, READ_ONCE(mbox_limits.max_bytes));
+	u64 bytes = queue->bytes;
+	u32 i;
+
+	if (queue->msgs >= max_msgs)
+		return 0;
+	nr = min(nr, max_msgs - queue->msgs);
+	/* If all would, were they as long as the longest may be. */
+	if (bytes + nr * MBOX_SPARE_SIZE <= max_bytes)
+		return nr;
+	for (i = 0; i < nr; i++) {
+		bytes += msgs[i]->len;
+		if (bytes > max_bytes)
+			break;
+	}
+	return i;
+}
+
+static void splice(struct mbox_queue *queue, struct mbox_msg *first, struct mbox_msg *last)
+{
+	mbox_levels_splice(&queue->levels, &first->node, &last->node, last->prio);
+}
+
+/*
+ * Accept new messages, at least one, that are MBOX_PLAIN, as mbox_queue_add() does it with
+ * each in turn: linked with each other first they take 50 instructions less each.
+ */
+void mbox_queue_add_many(struct mbox_queue *queue, struct mbox_msg **msgs, u32 nr)
+{
+	struct mbox_msg *first = msgs[0], *former = first;
+	u64 bytes = queue->bytes;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		struct mbox_msg *msg = msgs[i];
+
+		msg->seq = queue->seq + 1 + i;
+		bytes += msg->len;
+		if (msg->prio == former->prio) {
+			former->node.next = &msg->node;
+			msg->node.prev = &former->node;
+		} else {
+			splice(queue, first, former);
+			first = msg;
+		}
+		former = msg;
+	}
+	splice(queue, first, former);
+	queue->seq += nr;
+	queue->msgs += nr;
+	queue->bytes = bytes;
+	queue->msgs_high = max(queue->msgs_high, queue->msgs);
+	queue->bytes_high = max(queue->bytes_high, bytes);
+}
+
+/* The first messages, at least one, in order, which are MBOX_PLAIN, leave it likewise. */
+void mbox_queue_del_first(struct mbox_queue *queue, struct mbox_msg **msgs, u32 nr)
+{
+	struct mbox_levels *levels = &queue->levels;
+	struct mbox_msg *last = msgs[nr - 1];
+	u64 bytes = 0;
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		bytes += msgs[i]->len;
+	queue->msgs -= nr;
+	queue->bytes -= bytes;
+	/* Those of higher priority than the last one are all that there were. */
+	levels->used &= BIT(last->prio) | (BIT(last->prio) - 1);
+	mbox_levels_cut(levels, &last->node, last->prio);
+}
+
 /*
  * Return a message that was handed out and could not be delivered to its place.
  * It was near the head of its level once, so the place is there: only messages
