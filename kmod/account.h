@@ -83,6 +83,13 @@ static inline void mbox_account_put(struct mbox_account *account)
 		mbox_account_put_last(account);
 }
 
+/* So many references, at least one; the last of them is there until the others are put. */
+static inline void mbox_account_put_many(struct mbox_account *account, int nr)
+{
+	WARN_ON_ONCE(refcount_sub_and_test(nr - 1, &account->refs));
+	mbox_account_put(account);
+}
+
 /* False if that would be above the limit. */
 static inline bool mbox_tally_add_below(atomic_long_t *sum, long amount, long limit)
 {

@@ -21,12 +21,10 @@
 
 #include <linux/err.h>
 #include <linux/fault-inject-usercopy.h>
-#include <linux/instrumented.h>
 #include <linux/nospec.h>
 #include <linux/sched.h>
-#include <linux/uaccess.h>
 
-#include "command.h"
+#include "command_plain.h"
 #include "msg.h"
 #include "ns.h"
 #include "policy.h"
@@ -35,155 +33,6 @@
 #include "rights.h"
 #include "trace.h"
 #include "wait.h"
-
-/* What is read of the caller's structures. */
-struct plain_send {
-	u64 flags;
-	u64 buf;
-	u64 len;
-	u64 tag;
-	u32 prio;
-};
-
-struct plain_recv {
-	u64 flags;
-	u64 buf;
-	u64 size;
-};
-
-/* False if it cannot be read, or is not plain: one test is for all that is to be zero. */
-static __always_inline bool read_send(struct plain_send *send,
-				      const struct mbox_send __user *user)
-{
-	u64 id;
-	u32 reserved, reserved2, reserved3, nr_files;
-
-	if (!user_access_begin(user, sizeof(*user)))
-		return false;
-	unsafe_get_user(send->flags, &user->flags, fault);
-	unsafe_get_user(id, &user->id, fault);
-	unsafe_get_user(send->buf, &user->buf, fault);
-	unsafe_get_user(send->len, &user->len, fault);
-	unsafe_get_user(send->prio, &user->prio, fault);
-	unsafe_get_user(reserved, &user->reserved, fault);
-	unsafe_get_user(send->tag, &user->tag, fault);
-	unsafe_get_user(reserved2, &user->reserved2, fault);
-	unsafe_get_user(nr_files, &user->nr_files, fault);
-	unsafe_get_user(reserved3, &user->reserved3, fault);
-	user_access_end();
-	return !((send->flags & ~(MBOX_SEND_NONBLOCK | MBOX_SEND_TIMEOUT)) | id |
-		 reserved | reserved2 | nr_files | reserved3) && send->prio <= MBOX_PRIO_MAX;
-
-fault:
-	user_access_end();
-	return false;
-}
-
-static __always_inline bool read_recv(struct plain_recv *recv,
-				      const struct mbox_recv __user *user)
-{
-	u32 nth, nr_files, reserved;
-	u64 id;
-
-	if (!user_access_begin(user, sizeof(*user)))
-		return false;
-	unsafe_get_user(recv->flags, &user->flags, fault);
-	unsafe_get_user(id, &user->id, fault);
-	unsafe_get_user(recv->buf, &user->buf, fault);
-	unsafe_get_user(recv->size, &user->size, fault);
-	unsafe_get_user(nth, &user->nth, fault);
-	unsafe_get_user(nr_files, &user->nr_files, fault);
-	unsafe_get_user(reserved, &user->reserved, fault);
-	user_access_end();
-	return !((recv->flags & ~(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT)) | id |
-		 nth | nr_files | reserved);
-
-fault:
-	user_access_end();
-	return false;
-}
-
-/*
- * The payload. Where it goes to and comes from is a buffer of ours that is long enough, and
- * is not looked up: copy_from_user() and copy_to_user() would, and with that take 180
- * instructions more each.
- */
-static bool read_payload(u8 *to, u64 buf, u32 len)
-{
-	const void __user *from = u64_to_user_ptr(buf);
-	unsigned long left;
-
-	if (should_fail_usercopy())
-		return false;
-	if (!access_ok(from, len))
-		return !len;
-	barrier_nospec();
-	instrument_copy_from_user_before(to, from, len);
-	left = raw_copy_from_user(to, from, len);
-	instrument_copy_from_user_after(to, from, len, left);
-	return !left;
-}
-
-static bool write_payload(u64 buf, const u8 *from, u32 len)
-{
-	void __user *to = u64_to_user_ptr(buf);
-
-	if (should_fail_usercopy())
-		return false;
-	if (!access_ok(to, len))
-		return !len;
-	instrument_copy_to_user(to, from, len);
-	return !raw_copy_to_user(to, from, len);
-}
-
-/* For most the numbers of users are those that the kernel has. */
-static bool has_their_numbers(struct user_namespace *user_ns, const struct mbox_msg *msg)
-{
-	return user_ns == &init_user_ns && !msg->nameless;
-}
-
-/* As command_message.c does it, of a message that has nothing rare. */
-static __always_inline bool write_envelope(struct mbox_recv __user *user, const struct mbox *mb,
-					   const struct mbox_msg *msg, u64 clock)
-{
-	struct user_namespace *user_ns = current_user_ns();
-	pid_t pid = pid_vnr(msg->from->pid);
-	pid_t tid = msg->thread ? pid_vnr(msg->thread) : pid;
-	u64 time = mbox_wait_user_time(msg->time);
-	uid_t uid = __kuid_val(mbox_msg_uid(msg));
-	gid_t gid = __kgid_val(mbox_msg_gid(msg));
-
-	if (!has_their_numbers(user_ns, msg)) {
-		uid = from_kuid_munged(user_ns, mbox_msg_uid(msg));
-		gid = from_kgid_munged(user_ns, mbox_msg_gid(msg));
-	}
-	if (should_fail_usercopy() || !user_access_begin(user, sizeof(*user)))
-		return false;
-	unsafe_put_user(msg->len, &user->len, fault);
-	unsafe_put_user(msg->seq, &user->seq, fault);
-	unsafe_put_user(msg->prio, &user->prio, fault);
-	unsafe_put_user(pid, &user->pid, fault);
-	unsafe_put_user(uid, &user->uid, fault);
-	unsafe_put_user(gid, &user->gid, fault);
-	unsafe_put_user(msg->tag, &user->tag, fault);
-	unsafe_put_user(mb->id, &user->from, fault);
-	unsafe_put_user(0, &user->owned, fault);
-	unsafe_put_user(msg->stamp, &user->stamp, fault);
-	unsafe_put_user(clock, &user->clock, fault);
-	unsafe_put_user(time, &user->time, fault);
-	unsafe_put_user(msg->realtime, &user->realtime, fault);
-	unsafe_put_user(msg->from->id, &user->sender, fault);
-	unsafe_put_user(0, &user->token, fault);
-	unsafe_put_user(tid, &user->tid, fault);
-	unsafe_put_user(msg->shared ? MBOX_GOT_SHARED : 0, &user->got, fault);
-	unsafe_put_user(0, &user->nr_files, fault);
-	user_access_end();
-	return true;
-
-fault:
-	user_access_end();
-	return false;
-}
 
 /*
  * A buffer for the caller's message, or NULL: the one that it kept, if that is of the kind
@@ -197,7 +46,7 @@ static struct mbox_msg *get_buffer(struct mbox *mb, struct mbox_caller *caller,
 	if (!mbox_msg_is_spare(form, len))
 		return mbox_msg_alloc(form, len);
 	msg = xchg(&caller->spare, NULL);
-	if (msg && (msg->len <= MBOX_MSG_SMALL) == (len <= MBOX_MSG_SMALL))
+	if (msg && mbox_msg_suits(msg, len))
 		return msg;
 	if (msg)
 		mbox_msg_free(mb, msg);
@@ -209,12 +58,12 @@ static struct mbox_msg *get_buffer(struct mbox *mb, struct mbox_caller *caller,
  * so.
  */
 static __always_inline struct mbox_msg *make(struct mbox *mb, struct mbox_caller *caller,
-					     const struct plain_send *send)
+					     const struct mbox_plain_send *send)
 {
 	enum mbox_form form = mbox_is_indexed(mb) ? MBOX_KEYED : MBOX_PLAIN;
 	struct mbox_msg *msg;
 
-	if (!mbox_ns_charge_msg(mb->ns, caller->payer, mbox_msg_bytes(form, send->len)))
+	if (!mbox_ns_charge_msgs(mb->ns, caller->payer, 1, mbox_msg_bytes(form, send->len)))
 		return NULL;
 	msg = get_buffer(mb, caller, form, send->len);
 	if (!msg) {
@@ -244,26 +93,6 @@ static __always_inline void recycle(struct mbox *mb, struct mbox_caller *caller,
 		mbox_msg_free(mb, msg);
 }
 
-/* The mailbox that the descriptor is bound to, if what comes through it may be plain. */
-static struct mbox *plain_mailbox(const struct file *file, fmode_t mode)
-{
-	struct mbox *mb = mbox_dev_bound(file->private_data);
-
-	return mb && mb->plain && READ_ONCE(mb->state) == MBOX_LIVE && file->f_mode & mode ?
-	       mb : NULL;
-}
-
-static bool takes_len(const struct mbox *mb, u64 len)
-{
-	return len <= mb->max_size && (len == mb->max_size || !(mb->kind & MBOX_CREATE_FIXED));
-}
-
-/* Whoever had the right when access had that stamp still has it, and nobody is gone. */
-static bool is_as_known(const struct mbox *mb, unsigned int stamp)
-{
-	return mb->state == MBOX_LIVE && raw_read_seqcount(&mb->access.seq) == stamp;
-}
-
 /*
  * Send it, if there is room and nobody waits for that. Whoever may send had the right when
  * access had that stamp.
@@ -272,7 +101,7 @@ static __always_inline bool post(struct mbox *mb, struct mbox_caller *caller,
 				 struct mbox_msg *msg, unsigned int stamp)
 {
 	spin_lock(&mb->lock);
-	if (!is_as_known(mb, stamp) || mb->nr_senders ||
+	if (!mbox_plain_is_as_known(mb, stamp) || mb->nr_senders ||
 	    !mbox_queue_has_room(&mb->queue, msg->len)) {
 		spin_unlock(&mb->lock);
 		return false;
@@ -304,7 +133,7 @@ static __always_inline struct mbox_msg *take(struct mbox *mb, const struct mbox_
 	bool full;
 
 	spin_lock(&mb->lock);
-	msg = is_as_known(mb, stamp) ? mbox_queue_first(&mb->queue) : NULL;
+	msg = mbox_plain_is_as_known(mb, stamp) ? mbox_queue_first(&mb->queue) : NULL;
 	if (!msg || msg->form == MBOX_RARE || msg->len > room) {
 		spin_unlock(&mb->lock);
 		return NULL;
@@ -313,7 +142,7 @@ static __always_inline struct mbox_msg *take(struct mbox *mb, const struct mbox_
 	msg->skips = false;
 	waited = mbox_policy_count_receipt(mb, msg, ktime_get() - msg->time);
 	trace_mbox_recv(mb, msg, caller->self, *clock, waited);
-	mbox_queue_del(&mb->queue, msg);
+	mbox_queue_del_head(&mb->queue, msg);
 	if (mb->nr_senders) {
 		mbox_policy_let_in(mb);
 		return msg;
@@ -358,13 +187,13 @@ static noinline int send_later(const struct file *file, struct mbox *mb,
 /* 0, an error, or MBOX_NOT_PLAIN. If there is no room it waits only if it @may_wait. */
 int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait)
 {
-	struct mbox *mb = plain_mailbox(file, FMODE_WRITE);
+	struct mbox *mb = mbox_plain_target(file, FMODE_WRITE);
 	struct mbox_caller *caller;
-	struct plain_send send;
+	struct mbox_plain_send send __uninitialized;
 	struct mbox_msg *msg;
 	unsigned int stamp;
 
-	if (!mb || !read_send(&send, user) || !takes_len(mb, send.len))
+	if (!mb || !mbox_plain_read_send(&send, user) || !mbox_plain_takes_len(mb, send.len))
 		return MBOX_NOT_PLAIN;
 	caller = mbox_dev_caller(file->private_data);
 	if (!caller || !mbox_rights_known(mb, caller, MBOX_RIGHT_SEND, &stamp))
@@ -372,7 +201,7 @@ int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait)
 	msg = make(mb, caller, &send);
 	if (IS_ERR_OR_NULL(msg))
 		return msg ? PTR_ERR(msg) : MBOX_NOT_PLAIN;
-	if (!read_payload(msg->data, send.buf, send.len)) {
+	if (should_fail_usercopy() || !mbox_plain_copy_in(msg->data, send.buf, send.len)) {
 		recycle(mb, caller, msg);
 		return -EFAULT;
 	}
@@ -387,7 +216,7 @@ int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait)
 
 /* What the general way delivers: what is rare, and that there is no room for a message. */
 static noinline int conclude(struct file *file, struct mbox_recv __user *user, struct mbox *mb,
-			     const struct plain_recv *asked, struct mbox_waiter *receiver)
+			     const struct mbox_plain_recv *asked, struct mbox_waiter *receiver)
 {
 	const struct mbox_command command = {
 		.file = file,
@@ -407,11 +236,16 @@ static noinline int conclude(struct file *file, struct mbox_recv __user *user, s
 	return mbox_command_conclude_recv(&command, &recv, mb, msg, &wish);
 }
 
-static bool deliver(struct mbox_recv __user *user, struct mbox *mb, struct mbox_caller *caller,
-		    struct mbox_msg *msg, u64 buf, u64 clock)
+static __always_inline bool deliver(struct mbox_recv __user *user, struct mbox *mb,
+				    struct mbox_caller *caller, struct mbox_msg *msg,
+				    u64 buf, u64 clock)
 {
-	if (!write_payload(buf, msg->data, msg->len) ||
-	    !write_envelope(user, mb, msg, clock)) {
+	struct mbox_plain_origin origin __uninitialized;
+
+	mbox_plain_find_origin(&origin, msg);
+	if (should_fail_usercopy() || !mbox_plain_copy_out(buf, msg->data, msg->len) ||
+	    should_fail_usercopy() ||
+	    !mbox_plain_write_envelope(user, mb, msg, &origin, clock)) {
 		mbox_policy_put_back(mb, msg);
 		return false;
 	}
@@ -425,7 +259,7 @@ static bool take_seat(struct mbox *mb, struct mbox_waiter *receiver, unsigned in
 	bool waits;
 
 	spin_lock(&mb->lock);
-	waits = is_as_known(mb, stamp) && !mbox_queue_first(&mb->queue);
+	waits = mbox_plain_is_as_known(mb, stamp) && !mbox_queue_first(&mb->queue);
 	if (waits)
 		mbox_policy_seat_receiver(mb, receiver);
 	spin_unlock(&mb->lock);
@@ -433,7 +267,7 @@ static bool take_seat(struct mbox *mb, struct mbox_waiter *receiver, unsigned in
 }
 
 static noinline int wait(struct file *file, struct mbox_recv __user *user, struct mbox *mb,
-			 struct mbox_caller *caller, const struct plain_recv *recv,
+			 struct mbox_caller *caller, const struct mbox_plain_recv *recv,
 			 unsigned int stamp)
 {
 	static const struct mbox_patience for_ever = {};
@@ -464,14 +298,14 @@ static noinline int wait(struct file *file, struct mbox_recv __user *user, struc
 /* 0, an error, or MBOX_NOT_PLAIN. If there is no message it waits only if it @may_wait. */
 int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait)
 {
-	struct mbox *mb = plain_mailbox(file, FMODE_READ);
+	struct mbox *mb = mbox_plain_target(file, FMODE_READ);
 	struct mbox_caller *caller;
-	struct plain_recv recv;
+	struct mbox_plain_recv recv __uninitialized;
 	struct mbox_msg *msg;
 	unsigned int stamp;
 	u64 clock;
 
-	if (!mb || !read_recv(&recv, user))
+	if (!mb || !mbox_plain_read_recv(&recv, user))
 		return MBOX_NOT_PLAIN;
 	caller = mbox_dev_caller(file->private_data);
 	if (!caller || !mbox_rights_known(mb, caller, MBOX_RIGHT_RECV, &stamp))

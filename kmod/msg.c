@@ -77,14 +77,14 @@ int mbox_msg_charge_reply(struct mbox *mb, struct mbox_account *payer, enum mbox
 {
 	const struct mbox_cost cost = { .msgs = 1, .bytes = mbox_msg_bytes(form, len) };
 
-	return mbox_ns_charge_msg(mb->ns, payer, cost.bytes) ?
+	return mbox_ns_charge_msgs(mb->ns, payer, cost.msgs, cost.bytes) ?
 	       0 : mbox_ns_charge(mb->ns, payer, &cost);
 }
 
 void mbox_msg_uncharge_reply(struct mbox *mb, struct mbox_account *payer, enum mbox_form form,
 			     u32 len)
 {
-	mbox_ns_uncharge_msg(mb->ns, payer, mbox_msg_bytes(form, len));
+	mbox_ns_uncharge_msgs(mb->ns, payer, 1, mbox_msg_bytes(form, len));
 }
 
 /* Whoever created the mailbox may have paid for its buffers. */
@@ -146,6 +146,50 @@ void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg)
 		llist_add(&msg->idle, &mb->spares.idle);
 	else
 		give_back(msg);
+}
+
+/* For how many there is room; they count from now on. */
+static int take_room(struct mbox_spares *spares, int nr)
+{
+	int old = atomic_read(&spares->nr), taken;
+
+	do {
+		taken = min(nr, MBOX_SPARES_MAX - old);
+	} while (taken && !atomic_try_cmpxchg(&spares->nr, &old, old + taken));
+	return taken;
+}
+
+/* Likewise, of many that may be spares of a mailbox which is plain. */
+void mbox_msg_free_many(struct mbox *mb, struct mbox_msg **msgs, u32 nr)
+{
+	u32 kept = take_room(&mb->spares, nr), i;
+
+	for (i = 1; i < kept; i++)
+		msgs[i - 1]->idle.next = &msgs[i]->idle;
+	if (kept)
+		llist_add_batch(&msgs[0]->idle, &msgs[kept - 1]->idle, &mb->spares.idle);
+	for (i = kept; i < nr; i++)
+		give_back(msgs[i]);
+}
+
+/* How many there were, up to @nr. The mailbox is locked, see mbox_msg_restock(). */
+u32 mbox_msg_take_spares(struct mbox *mb, struct mbox_msg **msgs, u32 nr)
+{
+	struct llist_node *first, *node;
+	u32 taken;
+
+	lockdep_assert_held(&mb->lock);
+	/* Others add before the first one only. Pairs with the cmpxchg of llist_add_batch(). */
+	first = smp_load_acquire(&mb->spares.idle.first);
+	do {
+		node = first;
+		for (taken = 0; node && taken < nr; taken++) {
+			msgs[taken] = llist_entry(node, struct mbox_msg, idle);
+			node = node->next;
+		}
+	} while (!try_cmpxchg(&mb->spares.idle.first, &first, node));
+	atomic_sub(taken, &mb->spares.nr);
+	return taken;
 }
 
 /* Nobody uses them: the mailbox is locked, or nobody has it any more. */

@@ -35,6 +35,13 @@ static inline bool mbox_msg_is_spare(enum mbox_form form, u32 size)
 	return form == MBOX_PLAIN && size <= MBOX_SPARE_SIZE;
 }
 
+/* Whether a former message had the buffer that one of @len bytes is to have. */
+static inline bool mbox_msg_suits(const struct mbox_msg *former, u32 len)
+{
+	return mbox_msg_is_spare(MBOX_PLAIN, len) &&
+	       (former->len <= MBOX_MSG_SMALL) == (len <= MBOX_MSG_SMALL);
+}
+
 /* All the memory of a message of @size bytes. */
 static inline size_t mbox_msg_bytes(enum mbox_form form, u32 size)
 {
@@ -55,6 +62,8 @@ struct mbox_msg *mbox_msg_get(struct mbox_msg *msg);
 bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg);
 void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg);
 void mbox_msg_free_list(struct mbox *mb, struct list_head *msgs);
+void mbox_msg_free_many(struct mbox *mb, struct mbox_msg **msgs, u32 nr);
+u32 mbox_msg_take_spares(struct mbox *mb, struct mbox_msg **msgs, u32 nr);
 int mbox_msg_init(void);
 void mbox_msg_exit(void);
 
@@ -85,15 +94,16 @@ static inline struct pid *mbox_msg_thread(void)
 	return thread_group_leader(current) ? NULL : get_pid(task_pid(current));
 }
 
-/* Make it a message of the calling process, @from, that @payer was charged for. */
-static inline void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
-		   struct mbox_account *payer, u32 len)
+/*
+ * Make it a message of the calling process, @from, that @payer was charged for. It takes a
+ * reference to each over from the caller, and has nothing rare.
+ */
+static inline void mbox_msg_sign_held(struct mbox_msg *msg, struct mbox_participant *from,
+				      struct mbox_account *payer, u32 len)
 {
-	if (msg->form == MBOX_RARE)
-		mbox_msg_init_rare(mbox_msg_rare(msg));
 	refcount_set(&msg->refs, 1);
-	msg->payer = mbox_account_get(payer);
-	msg->from = mbox_participant_get(from);
+	msg->payer = payer;
+	msg->from = from;
 	msg->thread = mbox_msg_thread();
 	msg->gid = current_egid();
 	msg->is_reply = false;
@@ -105,6 +115,15 @@ static inline void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *
 	msg->len = len;
 }
 
+/* The same of any, with references of its own. */
+static inline void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
+				 struct mbox_account *payer, u32 len)
+{
+	if (msg->form == MBOX_RARE)
+		mbox_msg_init_rare(mbox_msg_rare(msg));
+	mbox_msg_sign_held(msg, mbox_participant_get(from), mbox_account_get(payer), len);
+}
+
 /* It is over, and nobody's. */
 static inline void mbox_msg_unsign(struct mbox_msg *msg)
 {
@@ -114,12 +133,19 @@ static inline void mbox_msg_unsign(struct mbox_msg *msg)
 		put_pid(msg->thread);
 }
 
-/* It is accepted now. */
-static inline void mbox_msg_stamp(struct mbox_msg *msg)
+/* It is accepted, at that time. */
+static inline void mbox_msg_stamp_at(struct mbox_msg *msg, ktime_t time, ktime_t realtime)
 {
 	msg->stamp = mbox_clock_tick(&msg->from->clock);
-	msg->time = ktime_get();
-	msg->realtime = ktime_mono_to_real(msg->time);
+	msg->time = time;
+	msg->realtime = realtime;
+}
+
+static inline void mbox_msg_stamp(struct mbox_msg *msg)
+{
+	ktime_t now = ktime_get();
+
+	mbox_msg_stamp_at(msg, now, ktime_mono_to_real(now));
 }
 
 /* What it can be picked by. */
@@ -144,9 +170,9 @@ static inline kgid_t mbox_msg_gid(const struct mbox_msg *msg)
  * What mbox_msg_release() does with the last reference to a message that has nothing rare,
  * of a mailbox in which no user has a share.
  */
-static inline void mbox_msg_release_plain(struct mbox *mb, struct mbox_msg *msg)
+static __always_inline void mbox_msg_release_plain(struct mbox *mb, struct mbox_msg *msg)
 {
-	mbox_ns_uncharge_msg(mb->ns, msg->payer, mbox_msg_bytes(msg->form, msg->len));
+	mbox_ns_uncharge_msgs(mb->ns, msg->payer, 1, mbox_msg_bytes(msg->form, msg->len));
 	mbox_msg_unsign(msg);
 }
 

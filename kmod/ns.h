@@ -18,55 +18,57 @@ void mbox_ns_uncharge(struct mbox_ns *ns, struct mbox_account *payer,
 		      const struct mbox_cost *cost);
 
 /*
- * The same for one message, of @bytes, which is most of what is charged: false if it is not
+ * The same for messages, of @bytes, which are most of what is charged: false if it is not
  * as simple as that, and mbox_ns_charge() is to say why.
  */
-static inline bool mbox_tally_charge_msg(struct mbox_tally *tally, unsigned long bytes,
-					 const struct mbox_quota *quota)
+static inline bool mbox_tally_charge_msgs(struct mbox_tally *tally, unsigned int nr,
+					  unsigned long bytes, const struct mbox_quota *quota)
 {
-	if (!mbox_tally_add_below(&tally->msgs, 1, READ_ONCE(quota->msgs)))
+	if (!mbox_tally_add_below(&tally->msgs, nr, READ_ONCE(quota->msgs)))
 		return false;
 	if (mbox_tally_add_below(&tally->bytes, bytes, READ_ONCE(quota->bytes)))
 		return true;
-	atomic_long_dec(&tally->msgs);
+	atomic_long_sub(nr, &tally->msgs);
 	return false;
 }
 
-static inline void mbox_tally_uncharge_msg(struct mbox_tally *tally, unsigned long bytes)
+static inline void mbox_tally_uncharge_msgs(struct mbox_tally *tally, unsigned int nr,
+					    unsigned long bytes)
 {
-	atomic_long_dec(&tally->msgs);
+	atomic_long_sub(nr, &tally->msgs);
 	atomic_long_sub(bytes, &tally->bytes);
 }
 
 /* To a user whom nobody answers for; as always, there is no limit for root. */
-static inline bool mbox_user_charge_msg(struct mbox_account *payer, unsigned long bytes)
+static inline bool mbox_user_charge_msgs(struct mbox_account *payer, unsigned int nr,
+					 unsigned long bytes)
 {
 	if (payer->parent)
 		return false;
 	if (!uid_eq(payer->key.uid, GLOBAL_ROOT_UID))
-		return mbox_tally_charge_msg(&payer->tally, bytes, &mbox_limits.user);
-	atomic_long_inc(&payer->tally.msgs);
+		return mbox_tally_charge_msgs(&payer->tally, nr, bytes, &mbox_limits.user);
+	atomic_long_add(nr, &payer->tally.msgs);
 	atomic_long_add(bytes, &payer->tally.bytes);
 	return true;
 }
 
-static inline bool mbox_ns_charge_msg(struct mbox_ns *ns, struct mbox_account *payer,
-				      unsigned long bytes)
+static inline bool mbox_ns_charge_msgs(struct mbox_ns *ns, struct mbox_account *payer,
+				       unsigned int nr, unsigned long bytes)
 {
-	if (!mbox_user_charge_msg(payer, bytes))
+	if (!mbox_user_charge_msgs(payer, nr, bytes))
 		return false;
-	if (mbox_tally_charge_msg(&ns->tally, bytes, &mbox_limits.ns))
+	if (mbox_tally_charge_msgs(&ns->tally, nr, bytes, &mbox_limits.ns))
 		return true;
-	mbox_tally_uncharge_msg(&payer->tally, bytes);
+	mbox_tally_uncharge_msgs(&payer->tally, nr, bytes);
 	return false;
 }
 
-static inline void mbox_ns_uncharge_msg(struct mbox_ns *ns, struct mbox_account *payer,
-					unsigned long bytes)
+static inline void mbox_ns_uncharge_msgs(struct mbox_ns *ns, struct mbox_account *payer,
+					 unsigned int nr, unsigned long bytes)
 {
 	for (; payer; payer = payer->parent)
-		mbox_tally_uncharge_msg(&payer->tally, bytes);
-	mbox_tally_uncharge_msg(&ns->tally, bytes);
+		mbox_tally_uncharge_msgs(&payer->tally, nr, bytes);
+	mbox_tally_uncharge_msgs(&ns->tally, nr, bytes);
 }
 
 void mbox_ns_info(struct mbox_ns *ns, struct mbox_info *info);

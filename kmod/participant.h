@@ -34,4 +34,11 @@ static inline void mbox_participant_put(struct mbox_participant *participant)
 		mbox_participant_put_last(participant);
 }
 
+/* So many references, at least one; the last of them is there until the others are put. */
+static inline void mbox_participant_put_many(struct mbox_participant *participant, int nr)
+{
+	WARN_ON_ONCE(refcount_sub_and_test(nr - 1, &participant->refs));
+	mbox_participant_put(participant);
+}
+
 #endif /* MBOX_PARTICIPANT_H */

@@ -35,14 +35,20 @@ int mbox_policy_leave(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 void mbox_policy_let_in(struct mbox *mb) __releases(&mb->lock);
 void mbox_policy_look_for_room(struct mbox *mb);
 
+/* Where one is counted that waited for so many nanoseconds: they double from one to the next. */
+static inline int mbox_policy_bucket(u64 waited)
+{
+	return min(fls64(waited / MBOX_WAITED_FIRST), MBOX_WAITED_BUCKETS - 1);
+}
+
 /*
  * A receiver has the message, which waited for so many nanoseconds: that is what it is
- * counted by, and at least 0. That doubles from one bucket to the next.
+ * counted by, and at least 0.
  */
 static inline u64 mbox_policy_count_receipt(struct mbox *mb, struct mbox_msg *msg, s64 time)
 {
 	u64 waited = max(time, 0LL);
-	int bucket = min(fls64(waited / MBOX_WAITED_FIRST), MBOX_WAITED_BUCKETS - 1);
+	int bucket = mbox_policy_bucket(waited);
 
 	msg->bucket = bucket;
 	mb->received++;
