@@ -79,6 +79,8 @@ int mbox_command_conclude_recv(const struct mbox_command *command, struct mbox_r
 /* @user: a struct mbox_send, or a struct mbox_recv. */
 int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait);
 int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait);
+int mbox_command_send_run(struct file *file, void __user *user, u32 nr, u32 *done);
+int mbox_command_recv_run(struct file *file, void __user *user, u32 nr, u32 *done);
 
 int mbox_command_info(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_create(const struct mbox_command *command, union mbox_argument *arg);

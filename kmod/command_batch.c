@@ -19,6 +19,7 @@
  * @nonblock: its flag for not waiting
  * @run: its command
  * @run_plain: the same the short way, if it may wait, or MBOX_NOT_PLAIN
+ * @run_many: some of them, likewise
  */
 struct kind {
 	size_t size;
@@ -26,6 +27,7 @@ struct kind {
 	u64 nonblock;
 	int (*run)(const struct mbox_command *command, union mbox_argument *arg);
 	int (*run_plain)(struct file *file, void __user *user, bool may_wait);
+	int (*run_many)(struct file *file, void __user *user, u32 nr, u32 *done);
 };
 
 static const struct kind sends = {
@@ -34,6 +36,7 @@ static const struct kind sends = {
 	.nonblock = MBOX_SEND_NONBLOCK,
 	.run = mbox_command_send,
 	.run_plain = mbox_command_send_plain,
+	.run_many = mbox_command_send_run,
 };
 
 static const struct kind recvs = {
@@ -42,6 +45,7 @@ static const struct kind recvs = {
 	.nonblock = MBOX_RECV_NONBLOCK,
 	.run = mbox_command_recv,
 	.run_plain = mbox_command_recv_plain,
+	.run_many = mbox_command_recv_run,
 };
 
 /* Every item begins with its flags. */
@@ -68,17 +72,38 @@ static noinline int run_general(const struct mbox_command *command,
 	return kind->run(&item, &arg);
 }
 
-static int run_item(const struct mbox_command *command, const struct mbox_batch *batch,
-		    const struct kind *kind, u32 at)
+/* The next item. */
+static void __user *next_of(const struct mbox_batch *batch)
 {
-	void __user *user = u64_to_user_ptr(batch->items) + (size_t)at * batch->size;
-	bool may_wait = !at || !(batch->flags & MBOX_BATCH_WAIT_ONE);
+	return u64_to_user_ptr(batch->items) + (size_t)batch->done * batch->size;
+}
+
+static int run_one(const struct mbox_command *command, struct mbox_batch *batch,
+		   const struct kind *kind)
+{
+	bool may_wait = !batch->done || !(batch->flags & MBOX_BATCH_WAIT_ONE);
 	int err = MBOX_NOT_PLAIN;
 
 	if (batch->size == kind->size)
-		err = kind->run_plain(command->file, user, may_wait);
+		err = kind->run_plain(command->file, next_of(batch), may_wait);
 	if (err == MBOX_NOT_PLAIN)
-		err = run_general(command, batch, kind, user, may_wait);
+		err = run_general(command, batch, kind, next_of(batch), may_wait);
+	if (!err)
+		batch->done++;
+	return err;
+}
+
+/* After a signal it is one more at most. */
+static int run_many(const struct mbox_command *command, struct mbox_batch *batch,
+		    const struct kind *kind)
+{
+	u32 done = 0;
+	int err;
+
+	if (batch->size != kind->size || batch->nr - batch->done == 1 || signal_pending(current))
+		return MBOX_NOT_PLAIN;
+	err = kind->run_many(command->file, next_of(batch), batch->nr - batch->done, &done);
+	batch->done += done;
 	return err;
 }
 
@@ -93,12 +118,10 @@ static int run_items(const struct mbox_command *command, struct mbox_batch *batc
 {
 	int err = 0;
 
-	while (batch->done < batch->nr) {
-		err = is_interrupted(batch) ? -EINTR :
-					      run_item(command, batch, kind, batch->done);
-		if (err)
-			break;
-		batch->done++;
+	while (!err && batch->done < batch->nr) {
+		err = run_many(command, batch, kind);
+		if (err == MBOX_NOT_PLAIN)
+			err = is_interrupted(batch) ? -EINTR : run_one(command, batch, kind);
 		cond_resched();
 	}
 	return err;

@@ -79,7 +79,8 @@
  *                 send and receive. Guards the queue, the waiters, the counters
  *                 and, together with ns->lock, the way to GONE and every change
  *                 of mailbox->access. Never two at once. Under it: no
- *                 allocation, no user memory, no wake-up, no last put.
+ *                 allocation, no user memory that may have to be brought in
+ *                 (command_plain_batch.c), no wake-up, no last put.
  *   ties_lock     spinlock (participant.c): which mailboxes, permits, tokens and
  *                 links a process has. Not with a mailbox->lock.
  *

@@ -1343,6 +1343,241 @@ TEST_F(batch, says_how_far_it_came_whatever_fails_within)
 }
 
 /*
+ * Runs: most batches are of plain items, which go a short way together. That makes no
+ * difference but time.
+ */
+
+#define LONG	300
+#define MIXED	300
+
+/* What a batch of sends and then one of receives did. */
+struct outcome {
+	struct mbox_recv recvs[MIXED];
+	unsigned char texts[MIXED][LONG];
+	struct mbox_stat stat;
+};
+
+/* Of all lengths about those at which something changes, and few priorities. */
+static uint32_t mixed_len(uint32_t i)
+{
+	static const uint32_t lens[] = { 0, 1, 15, 16, 17, 64, 95, 96, 97, 200, LONG };
+
+	return i / 40 % 2 ? lens[i % ARRAY_SIZE(lens)] : 20 + i % 50;
+}
+
+/* Items that are longer than the structure go the general way. */
+static void send_and_receive_mixed(const char *items_of_sends, uint32_t send_size,
+				   const char *items_of_recvs, uint32_t recv_size,
+				   int fd, struct outcome *outcome)
+{
+	struct mbox_batch sends = batch_of(items_of_sends, MIXED, send_size, 0);
+	struct mbox_batch recvs = batch_of(items_of_recvs, MIXED, recv_size, 0);
+	uint32_t i;
+
+	NEED(!call(fd, MBOX_IOC_SEND_BATCH, &sends) && sends.done == MIXED);
+	NEED(!call(fd, MBOX_IOC_RECV_BATCH, &recvs) && recvs.done == MIXED);
+	outcome->stat = state(fd, 0);
+	for (i = 0; i < MIXED; i++)
+		memcpy(&outcome->recvs[i], items_of_recvs + i * recv_size, sizeof(struct mbox_recv));
+}
+
+static void mix(int fd, uint32_t send_size, uint32_t recv_size, struct outcome *outcome)
+{
+	static unsigned char texts[MIXED][LONG];
+	char *sends = calloc(MIXED, send_size), *recvs = calloc(MIXED, recv_size);
+	uint32_t i;
+
+	NEED(sends && recvs);
+	memset(outcome->texts, POISON, sizeof(outcome->texts));
+	for (i = 0; i < MIXED; i++) {
+		struct mbox_send *send = (void *)(sends + (size_t)i * send_size);
+		struct mbox_recv *recv = (void *)(recvs + (size_t)i * recv_size);
+
+		memset(texts[i], i + 1, LONG);
+		send->buf = (uintptr_t)texts[i];
+		send->len = mixed_len(i);
+		send->tag = i * 1000003ULL;
+		send->prio = i / 30 % 2 ? i * 7 % 5 : 31 * (i % 100 > 50);
+		recv->buf = (uintptr_t)outcome->texts[i];
+		recv->size = LONG;
+		poison_recv(recv);
+	}
+	send_and_receive_mixed(sends, send_size, recvs, recv_size, fd, outcome);
+	free(sends);
+	free(recvs);
+}
+
+/* What is of that one only: clocks go on, and ids are others. */
+static void drop_own(struct outcome *outcome)
+{
+	uint32_t i;
+
+	for (i = 0; i < MIXED; i++) {
+		struct mbox_recv *recv = &outcome->recvs[i];
+
+		recv->buf = recv->from = recv->stamp = recv->clock = 0;
+		recv->time = recv->realtime = 0;
+	}
+	outcome->stat.id = 0;
+}
+
+TEST_F(batch, is_carried_out_the_short_way_as_it_is_the_general_one)
+{
+	struct outcome *plain = shared(sizeof(*plain)), *general = shared(sizeof(*general));
+	uint64_t stamps[MIXED] = { };
+	uint32_t i;
+
+	mix(mailbox(attributes(MIXED, LONG)), sizes[SENDS], sizes[RECVS], plain);
+	mix(mailbox(attributes(MIXED, LONG)), sizes[SENDS] + 8, sizes[RECVS] + 8, general);
+	for (i = 0; i < MIXED; i++) {
+		struct mbox_recv *recv = &plain->recvs[i], *next = recv + 1;
+
+		/* Each event has its number; the messages, in the order of sending. */
+		ASSERT_EQ(0, stamps[recv->seq - 1]);
+		stamps[recv->seq - 1] = recv->stamp;
+		ASSERT_EQ(plain->recvs[0].clock + i, recv->clock);
+		ASSERT_LT(recv->stamp, recv->clock);
+		if (i + 1 == MIXED)
+			break;
+		ASSERT_LE(next->prio, recv->prio);
+		if (next->prio != recv->prio)
+			continue;
+		ASSERT_LT(recv->seq, next->seq);
+		ASSERT_LE(recv->time, next->time);
+		ASSERT_LE(recv->realtime, next->realtime);
+	}
+	for (i = 1; i < MIXED; i++)
+		ASSERT_EQ(stamps[0] + i, stamps[i]);
+	drop_own(plain);
+	drop_own(general);
+	EXPECT_EQ(0, memcmp(plain->texts, general->texts, sizeof(plain->texts)));
+	EXPECT_EQ(0, memcmp(plain->recvs, general->recvs, sizeof(plain->recvs)));
+	EXPECT_TRUE(same_state(plain->stat, general->stat));
+}
+
+static void *fresh_pages(size_t nr)
+{
+	void *pages = mmap(NULL, nr * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+
+	NEED(pages != MAP_FAILED);
+	return pages;
+}
+
+/* What has to be brought in is, and nothing happens twice for that. */
+TEST_F(batch, works_with_memory_that_is_not_there_yet)
+{
+	struct mbox_batch batch = batch_on(self->desk, SENDS, 20, 0);
+	char *pages = fresh_pages(20), *zeros = fresh_pages(20);
+	struct mbox_clock clock = { };
+	uint32_t i;
+
+	fill_sends(self->desk, 20, 0, 0);
+	for (i = 0; i < 20; i += 3)
+		self->desk->sends[i].buf = (uintptr_t)zeros + i * PAGE;
+	ASSERT_EQ(0, call(self->fd, MBOX_IOC_SEND_BATCH, &batch));
+	expect_outcome(_metadata, batch, 20, 0);
+	ASSERT_EQ(0, call(self->fd, MBOX_IOC_CLOCK, &clock));
+	fill_recvs(self->desk, 20, 0);
+	for (i = 0; i < 20; i++)
+		if (i % 4)
+			self->desk->recvs[i].buf = (uintptr_t)pages + i * PAGE;
+	batch = batch_on(self->desk, RECVS, 20, 0);
+	ASSERT_EQ(0, call(self->fd, MBOX_IOC_RECV_BATCH, &batch));
+	expect_outcome(_metadata, batch, 20, 0);
+	for (i = 0; i < 20; i++) {
+		const char *text = i % 4 ? pages + i * PAGE : self->desk->texts[i];
+		char expected[16] = "";
+
+		if (i % 3)
+			sprintf(expected, "%u", i);
+		EXPECT_STREQ(expected, text);
+		EXPECT_EQ(self->desk->recvs[0].seq + i, self->desk->recvs[i].seq);
+	}
+	EXPECT_LT(clock.stamp, self->desk->recvs[0].clock);
+	EXPECT_EQ(20, state(self->fd, 0).received);
+}
+
+/* Of items whose results cannot be written nothing is received, and no clock ticks. */
+TEST_F(batch, of_receives_ends_where_its_items_cannot_be_written)
+{
+	uint32_t half = PAGE / sizes[RECVS], i;
+	char *pages = fresh_pages(2);
+	struct mbox_recv *items = (void *)(pages + PAGE - half * sizes[RECVS]);
+	struct mbox_batch batch = batch_of(items, half + 2, sizes[RECVS], 0);
+
+	post_numbers(self->me, 0, half + 2);
+	fill_recvs(self->desk, half + 2, 0);
+	memcpy(items, self->desk->recvs, (half + 2) * sizes[RECVS]);
+	ASSERT_EQ(0, mprotect(pages + PAGE, PAGE, PROT_READ));
+	ASSERT_EQ(0, call(self->fd, MBOX_IOC_RECV_BATCH, &batch));
+	expect_outcome(_metadata, batch, half, EFAULT);
+	for (i = 0; i < half; i++)
+		ASSERT_EQ(items[0].clock + i, items[i].clock);
+	EXPECT_TRUE(is_poison(&items[half].len, sizeof(items[half].len)));
+	expect_numbers(_metadata, self->fd, half, 2);
+}
+
+/* Who waits for room is let in as soon as there is some: it may be the next. */
+TEST_F(batch, of_receives_lets_senders_in_after_each_of_its_items)
+{
+	struct mbox_batch batch = batch_on(self->desk, RECVS, 4, 0);
+	uint64_t id = create(self->fd, attributes(2, SIZE));
+	uint32_t i;
+
+	NEED(!post(self->fd, id, "1", 0));
+	NEED(!post(self->fd, id, "2", 0));
+	begin_send(self->a, (struct mbox_send){ .id = id }, "low");
+	wait_for_senders(self->fd, id, 1);
+	begin_send(self->b, (struct mbox_send){ .id = id, .prio = 9 }, "high");
+	wait_for_senders(self->fd, id, 2);
+	fill_recvs(self->desk, 4, 0);
+	EXPECT_EQ(0, call(descriptor(id, O_RDWR), MBOX_IOC_RECV_BATCH, &batch));
+	expect_outcome(_metadata, batch, 4, 0);
+	EXPECT_EQ(0, end_act(self->a));
+	EXPECT_EQ(0, end_act(self->b));
+	for (i = 0; i < 4; i++) {
+		static const char *const texts[] = { "1", "high", "2", "low" };
+
+		EXPECT_STREQ(texts[i], self->desk->texts[i]);
+	}
+}
+
+TEST_F(batch, of_sends_stops_where_the_bytes_are_used_up)
+{
+	struct mbox_create attr = attributes(100, SIZE);
+	struct mbox_batch batch = batch_on(self->desk, SENDS, 60, 0);
+	int fd;
+
+	attr.max_bytes = 75;
+	fd = mailbox(attr);
+	/* Ten of one byte, and then of two. */
+	fill_sends(self->desk, 60, 0, MBOX_SEND_NONBLOCK);
+	ASSERT_EQ(0, call(fd, MBOX_IOC_SEND_BATCH, &batch));
+	expect_outcome(_metadata, batch, 42, EAGAIN);
+	EXPECT_EQ(74, state(fd, 0).bytes);
+	EXPECT_EQ(42, state(fd, 0).sent);
+	EXPECT_EQ(1, state(fd, 0).refused);
+	EXPECT_EQ(1, state(fd, 0).filled);
+	expect_numbers(_metadata, fd, 0, 42);
+}
+
+TEST_F(batch, of_sends_stops_where_a_quota_does)
+{
+	struct mbox_batch batch = batch_on(self->desk, SENDS, 60, 0);
+	struct puppet *user = new_puppet(self->fd, OWNER, OWNER);
+
+	fill_sends(self->desk, 60, 0, 0);
+	ASSERT_EQ(0, set_tunable("user_msgs", 37));
+	EXPECT_EQ(0, call_by(user, MBOX_IOC_SEND_BATCH, &batch));
+	expect_outcome(_metadata, batch, 37, EDQUOT);
+	batch = batch_on(self->desk, SENDS, 60, 0);
+	EXPECT_EQ(EDQUOT, call_by(user, MBOX_IOC_SEND_BATCH, &batch));
+	reset_tunables();
+	expect_numbers(_metadata, self->fd, 0, 37);
+}
+
+/*
  * Many at once.
  */
 
