@@ -555,7 +555,7 @@ struct mbox_ns {
 #ifdef CONFIG_KASAN
 #define MBOX_SPARES_MAX		1	/* let it see what becomes of most messages */
 #else
-#define MBOX_SPARES_MAX		32
+#define MBOX_SPARES_MAX		64
 #endif
 #define MBOX_SPARE_BYTES	192
 #define MBOX_SPARE_SIZE		(MBOX_SPARE_BYTES - sizeof(struct mbox_msg))

@@ -31,7 +31,7 @@ struct mbox_limits mbox_limits = {
 		.msgs = SZ_4M,
 		.files = SZ_64K,
 		.listeners = 128,
-		.bytes = SZ_1G,
+		.bytes = SZ_2G,
 	},
 };
 

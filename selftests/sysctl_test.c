@@ -75,7 +75,7 @@ FIXTURE_VARIANT_ADD(tunable, ns_listeners) {
 };
 
 FIXTURE_VARIANT_ADD(tunable, ns_bytes) {
-	.name = "ns_bytes", .initial = 1073741824, .other = 0, .floor = -1,
+	.name = "ns_bytes", .initial = 2147483648, .other = 0, .floor = -1,
 };
 
 FIXTURE_SETUP(tunable)
