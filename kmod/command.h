@@ -79,6 +79,10 @@ int mbox_command_conclude_recv(const struct mbox_command *command, struct mbox_r
 /* @user: a struct mbox_send, or a struct mbox_recv. */
 int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait);
 int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait);
+
+/* Nor are the next ones likely to be plain: they are not to be tried together for a while. */
+#define MBOX_ALONE	2
+
 int mbox_command_send_run(struct file *file, void __user *user, u32 nr, u32 *done);
 int mbox_command_recv_run(struct file *file, void __user *user, u32 nr, u32 *done);
 

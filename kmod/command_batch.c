@@ -101,7 +101,7 @@ static int run_many(const struct mbox_command *command, struct mbox_batch *batch
 	int err;
 
 	if (batch->size != kind->size || batch->nr - batch->done == 1 || signal_pending(current))
-		return MBOX_NOT_PLAIN;
+		return MBOX_ALONE;
 	err = kind->run_many(command->file, next_of(batch), batch->nr - batch->done, &done);
 	batch->done += done;
 	return err;
@@ -113,14 +113,20 @@ static bool is_interrupted(const struct mbox_batch *batch)
 	return batch->done ? signal_pending(current) : fatal_signal_pending(current);
 }
 
+/* Of so many items no run is tried: that takes 170 instructions. */
+#define ALONE	16
+
 static int run_items(const struct mbox_command *command, struct mbox_batch *batch,
 		     const struct kind *kind)
 {
+	u32 alone = 0;
 	int err = 0;
 
 	while (!err && batch->done < batch->nr) {
-		err = run_many(command, batch, kind);
-		if (err == MBOX_NOT_PLAIN)
+		err = alone ? MBOX_ALONE : run_many(command, batch, kind);
+		if (err == MBOX_ALONE)
+			alone = alone ? alone - 1 : ALONE;
+		if (err == MBOX_ALONE || err == MBOX_NOT_PLAIN)
 			err = is_interrupted(batch) ? -EINTR : run_one(command, batch, kind);
 		cond_resched();
 	}

@@ -40,7 +40,7 @@
  * @stamp: of the mailbox's access, by which it has the right
  * @nr: how many messages
  * @msgs: the messages
- * @err: what is to be told of the one after them: 0, an error, or MBOX_NOT_PLAIN
+ * @err: what is to be told of the one after them: 0, an error, or MBOX_ALONE
  */
 struct run {
 	struct mbox *mb;
@@ -123,7 +123,7 @@ static u32 read_items(const struct mbox *mb, struct item *items,
 	struct mbox_plain_send send;
 	u32 i;
 
-	if (!nr || !user_access_begin(user, nr * sizeof(*user)))
+	if (!user_access_begin(user, nr * sizeof(*user)))
 		return 0;
 	for (i = 0; i < nr; i++) {
 		if (!mbox_plain_get_send(&send, &user[i]) ||
@@ -177,7 +177,7 @@ static int fill(const struct run *run, struct mbox_msg *msg, const struct item *
 	if (should_fail_usercopy())
 		return -EFAULT;
 	if (!mbox_plain_copy_in(msg->data, item->buf, item->len))
-		return MBOX_NOT_PLAIN;
+		return MBOX_ALONE;
 	mbox_msg_sign_held(msg, run->caller->self, run->caller->payer, item->len);
 	msg->prio = array_index_nospec(item->prio, MBOX_LEVELS);
 	msg->tag = item->tag;
@@ -214,7 +214,7 @@ static void make(struct run *run, const struct item *items, u32 nr, u32 bytes)
 	u32 i;
 
 	if (!mbox_ns_charge_msgs(ns, payer, nr, cost_of(nr, bytes))) {
-		run->err = MBOX_NOT_PLAIN;
+		run->err = MBOX_ALONE;
 		return;
 	}
 	fill_all(run, items, get_buffers(run, items, nr));
@@ -304,8 +304,8 @@ static u32 guess_room(const struct mbox *mb)
  * @nr: how many
  * @done: how many were carried out
  *
- * Return: 0; or, if there are more, what the next one failed with, or MBOX_NOT_PLAIN: it
- * is to come alone.
+ * Return: 0; or, if there are more, what the next one failed with, or MBOX_NOT_PLAIN or
+ * MBOX_ALONE: it is to be carried out otherwise.
  */
 int mbox_command_send_run(struct file *file, void __user *user, u32 nr, u32 *done)
 {
@@ -315,12 +315,15 @@ int mbox_command_send_run(struct file *file, void __user *user, u32 nr, u32 *don
 	u32 bytes = 0;
 
 	if (!begin(&run, file, FMODE_WRITE, MBOX_RIGHT_SEND))
-		return MBOX_NOT_PLAIN;
-	pagefault_disable();
-	nr = read_items(run.mb, items, user, min3(nr, guess_room(run.mb), (u32)RUN_MAX), &bytes);
-	pagefault_enable();
+		return MBOX_ALONE;
+	nr = min3(nr, guess_room(run.mb), (u32)RUN_MAX);
 	if (!nr)
 		return MBOX_NOT_PLAIN;
+	pagefault_disable();
+	nr = read_items(run.mb, items, user, nr, &bytes);
+	pagefault_enable();
+	if (!nr)
+		return MBOX_ALONE;
 	make(&run, items, nr, bytes);
 	*done = post_all(&run, run.msgs);
 	return *done == run.nr ? run.err : MBOX_NOT_PLAIN;
@@ -391,14 +394,14 @@ static __always_inline int deliver(const struct run *run, struct mbox_recv __use
 	struct mbox_plain_recv recv;
 
 	if (!mbox_plain_read_recv(&recv, user) || msg->len > recv.size)
-		return MBOX_NOT_PLAIN;
+		return MBOX_ALONE;
 	if (should_fail_usercopy())
 		return -EFAULT;
 	if (!mbox_plain_copy_out(recv.buf, msg->data, msg->len))
-		return MBOX_NOT_PLAIN;
+		return MBOX_ALONE;
 	if (should_fail_usercopy())
 		return -EFAULT;
-	return write_envelope(run, user, msg, origin, clock) ? 0 : MBOX_NOT_PLAIN;
+	return write_envelope(run, user, msg, origin, clock) ? 0 : MBOX_ALONE;
 }
 
 /* The first messages, which leave the queue then. */
@@ -413,7 +416,7 @@ static int receive(struct run *run, struct mbox_recv __user *user, u32 nr)
 
 	for (i = 0; i < nr; i++) {
 		if (!msg || !may_be_run(msg)) {
-			err = MBOX_NOT_PLAIN;
+			err = msg ? MBOX_ALONE : MBOX_NOT_PLAIN;
 			break;
 		}
 		look_at(&view, msg);
@@ -472,7 +475,9 @@ int mbox_command_recv_run(struct file *file, void __user *user, u32 nr, u32 *don
 	struct run run __uninitialized;
 	int err;
 
-	if (!begin(&run, file, FMODE_READ, MBOX_RIGHT_RECV) || !data_race(run.mb->queue.msgs))
+	if (!begin(&run, file, FMODE_READ, MBOX_RIGHT_RECV))
+		return MBOX_ALONE;
+	if (!data_race(run.mb->queue.msgs))
 		return MBOX_NOT_PLAIN;
 	err = take(&run, user, min_t(u32, nr, RUN_MAX));
 	if (run.nr)
