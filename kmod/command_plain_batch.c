@@ -287,14 +287,15 @@ static u32 post_all(const struct run *run, struct mbox_msg **msgs)
 	return done;
 }
 
-/* How many there is room for: a guess, for it is looked at under the lock. */
+/* How many there is room for. */
 static u32 guess_room(const struct mbox *mb)
 {
+	/* A guess, for it is looked at under the lock. */
 	u32 msgs = data_race(mb->queue.msgs);
+	/* Likewise. */
+	u32 senders = data_race(mb->nr_senders);
 
-	if (data_race(mb->nr_senders) || msgs >= mb->queue.max_msgs)
-		return 0;
-	return mb->queue.max_msgs - msgs;
+	return senders || msgs >= mb->queue.max_msgs ? 0 : mb->queue.max_msgs - msgs;
 }
 
 /**
@@ -477,6 +478,7 @@ int mbox_command_recv_run(struct file *file, void __user *user, u32 nr, u32 *don
 
 	if (!begin(&run, file, FMODE_READ, MBOX_RIGHT_RECV))
 		return MBOX_ALONE;
+	/* Likewise. */
 	if (!data_race(run.mb->queue.msgs))
 		return MBOX_NOT_PLAIN;
 	err = take(&run, user, min_t(u32, nr, RUN_MAX));
