@@ -6,6 +6,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -19,17 +20,8 @@
 #include "participant.h"
 #include "policy.h"
 #include "process.h"
-#include "table.h"
 #include "trace.h"
 
-static const struct rhashtable_params by_token = {
-	.key_len = sizeof(u64),
-	.key_offset = offsetof(struct mbox_request, token),
-	.head_offset = offsetof(struct mbox_request, node),
-	.automatic_shrinking = true,
-};
-
-static struct rhashtable requests;
 static atomic64_t last_token;
 
 static const struct mbox_cost cost = { .bytes = sizeof(struct mbox_request) };
@@ -39,12 +31,11 @@ static void free_request(struct mbox_request *request)
 	put_cred(request->cred);
 	mbox_account_put(request->payer);
 	mbox_mailbox_put(request->mb);
-	kfree_rcu(request, rcu);
+	kfree(request);
 }
 
 static void release(struct mbox_request *request)
 {
-	mbox_table_remove(&requests, &request->node, by_token);
 	mbox_ns_uncharge(request->mb->ns, request->payer, &cost);
 	free_request(request);
 }
@@ -68,84 +59,130 @@ struct mbox_request *mbox_call_begin(struct mbox *mb, struct mbox_account *payer
 	request->release = release;
 	refcount_set(&request->refs, 1);
 	INIT_LIST_HEAD(&request->held);
-	INIT_LIST_HEAD(&request->tie);
 	err = mbox_ns_charge(mb->ns, payer, &cost);
-	if (err)
-		goto free;
-	err = mbox_table_add(&requests, &request->node, by_token);
 	if (!err)
 		return request;
-	mbox_ns_uncharge(mb->ns, payer, &cost);
-
-free:
 	free_request(request);
 	return ERR_PTR(err);
 }
 
 /*
- * Tokens.
+ * Tokens: each process has those of its requests in a tree, as it may have very many.
  */
+
+static bool is_earlier(struct rb_node *node, const struct rb_node *other)
+{
+	return rb_entry(node, struct mbox_request, node)->token <
+	       rb_entry(other, struct mbox_request, node)->token;
+}
+
+/* The process has the token from now on, with a reference. */
+static void add_token(struct mbox_participant *to, struct mbox_request *request)
+{
+	lockdep_assert_held(&to->tokens_lock);
+	rb_add(&request->node, &to->tokens, is_earlier);
+	WRITE_ONCE(request->holder, to->id);
+}
+
+static void remove_token(struct mbox_participant *self, struct mbox_request *request)
+{
+	lockdep_assert_held(&self->tokens_lock);
+	rb_erase(&request->node, &self->tokens);
+	WRITE_ONCE(request->holder, 0);
+}
+
+static struct mbox_request *look_up(const struct mbox_participant *self, u64 token)
+{
+	struct rb_node *node = self->tokens.rb_node;
+	struct mbox_request *request;
+
+	lockdep_assert_held(&self->tokens_lock);
+	while (node) {
+		request = rb_entry(node, struct mbox_request, node);
+		if (request->token == token)
+			return request;
+		node = token < request->token ? node->rb_left : node->rb_right;
+	}
+	return NULL;
+}
 
 /* The calling process has received the request, and is to reply. */
 void mbox_call_take(struct mbox_request *request, struct mbox_participant *self)
 {
-	mbox_request_get(request);
-	/* It lives, so this cannot fail. */
-	mbox_participant_tie(self, &request->tie, &self->tokens);
 	WRITE_ONCE(request->receiver, self->id);
-	atomic64_set(&request->holder, self->id);
+	mbox_request_get(request);
+	spin_lock(&self->tokens_lock);
+	add_token(self, request);
+	spin_unlock(&self->tokens_lock);
 }
 
 /* What @self has the token of, to be put, or -EBADR. */
-static struct mbox_request *find(const struct mbox_participant *self, u64 token)
+static struct mbox_request *find(struct mbox_participant *self, u64 token)
 {
 	struct mbox_request *request;
 
-	rcu_read_lock();
-	request = rhashtable_lookup(&requests, &token, by_token);
-	if (request && !refcount_inc_not_zero(&request->refs))
-		request = NULL;
-	rcu_read_unlock();
-	if (request && atomic64_read(&request->holder) == self->id)
-		return request;
-	mbox_request_put(request);
-	return ERR_PTR(-EBADR);
+	spin_lock(&self->tokens_lock);
+	request = look_up(self, token);
+	if (request)
+		mbox_request_get(request);
+	spin_unlock(&self->tokens_lock);
+	return request ?: ERR_PTR(-EBADR);
 }
 
-/* Of all who try to use a token, one may. */
-static bool seize(struct mbox_request *request, const struct mbox_participant *self)
+/* Of all who try to use a token, one gets it, with its reference. */
+static bool seize(struct mbox_request *request, struct mbox_participant *self)
 {
-	return atomic64_cmpxchg(&request->holder, self->id, 0) == self->id;
+	bool has;
+
+	spin_lock(&self->tokens_lock);
+	has = request->holder == self->id;
+	if (has)
+		remove_token(self, request);
+	spin_unlock(&self->tokens_lock);
+	return has;
 }
 
-static int use_up(struct mbox_request *request, const struct mbox_participant *self)
+static int use_up(struct mbox_request *request, struct mbox_participant *self)
 {
 	if (!seize(request, self))
 		return -EBADR;
-	mbox_participant_untie(&request->tie);
 	mbox_request_put(request);
 	return 0;
+}
+
+/* A token that @self had is handed on: 0, or -ESRCH: it keeps it, for @to has ended. */
+static int hand_on(struct mbox_request *request, struct mbox_participant *self,
+		   struct mbox_participant *to)
+{
+	/* It is told something, as by a message: what it does is later. */
+	u64 stamp = mbox_clock_tick(&self->clock);
+	u64 later = mbox_clock_merge(&to->clock, stamp);
+	bool lives;
+
+	spin_lock(&to->tokens_lock);
+	lives = !READ_ONCE(to->dead);
+	if (lives) {
+		trace_mbox_pass(request, self, stamp, to, later);
+		add_token(to, request);
+	}
+	spin_unlock(&to->tokens_lock);
+	if (lives)
+		return 0;
+	spin_lock(&self->tokens_lock);
+	add_token(self, request);
+	spin_unlock(&self->tokens_lock);
+	return -ESRCH;
 }
 
 /* 0: @to has the token now. -EBADR, or -ESRCH if it has ended. */
 int mbox_call_pass(struct mbox_participant *self, u64 token, struct mbox_participant *to)
 {
 	struct mbox_request *request = find(self, token);
-	u64 stamp, later;
 	int err;
 
 	if (IS_ERR(request))
 		return PTR_ERR(request);
-	err = -EBADR;
-	if (seize(request, self)) {
-		/* It is told something, as by a message: what it does is later. */
-		stamp = mbox_clock_tick(&self->clock);
-		later = mbox_clock_merge(&to->clock, stamp);
-		err = mbox_participant_tie(to, &request->tie, &to->tokens);
-		if (!err)
-			trace_mbox_pass(request, self, stamp, to, later);
-		atomic64_set(&request->holder, err ? self->id : to->id);
-	}
+	err = seize(request, self) ? hand_on(request, self, to) : -EBADR;
 	mbox_request_put(request);
 	return err;
 }
@@ -163,12 +200,24 @@ int mbox_call_ask(struct mbox_participant *self, u64 token)
 	return err;
 }
 
-/* The process that had the token has ended; with the token's reference. */
-void mbox_call_abandon(struct mbox_request *request)
+/* The process has ended, and will not reply to one of its requests. False if there is none. */
+bool mbox_call_abandon(struct mbox_participant *participant)
 {
-	atomic64_set(&request->holder, 0);
+	struct mbox_request *request = NULL;
+	struct rb_node *first;
+
+	spin_lock(&participant->tokens_lock);
+	first = rb_first(&participant->tokens);
+	if (first) {
+		request = rb_entry(first, struct mbox_request, node);
+		remove_token(participant, request);
+	}
+	spin_unlock(&participant->tokens_lock);
+	if (!request)
+		return false;
 	mbox_policy_fail(request, -EOWNERDEAD);
 	mbox_request_put(request);
+	return true;
 }
 
 /*
@@ -285,14 +334,4 @@ int mbox_call_reply(struct mbox_participant *self, struct mbox_account *payer,
 		err = answer(request, self, payer, reply);
 	mbox_request_put(request);
 	return err;
-}
-
-int mbox_call_init(void)
-{
-	return rhashtable_init(&requests, &by_token);
-}
-
-void mbox_call_exit(void)
-{
-	rhashtable_destroy(&requests);
 }

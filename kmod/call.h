@@ -11,9 +11,6 @@ int mbox_call_reply(struct mbox_participant *self, struct mbox_account *payer,
 		    const struct mbox_reply *reply);
 int mbox_call_ask(struct mbox_participant *self, u64 token);
 int mbox_call_pass(struct mbox_participant *self, u64 token, struct mbox_participant *to);
-void mbox_call_abandon(struct mbox_request *request);
-
-int mbox_call_init(void);
-void mbox_call_exit(void);
+bool mbox_call_abandon(struct mbox_participant *participant);
 
 #endif /* MBOX_CALL_H */

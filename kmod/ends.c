@@ -25,13 +25,6 @@ static void *hold_permitted(struct list_head *tie)
 	return mbox_mailbox_get(list_entry(tie, struct mbox_permit, tie)->mb);
 }
 
-/* With the reference that the token had. */
-static void *hold_token(struct list_head *tie)
-{
-	list_del_init(tie);
-	return list_entry(tie, struct mbox_request, tie);
-}
-
 /* Whoever ends it keeps it until it is out of this list. */
 static void *hold_link(struct list_head *tie)
 {
@@ -41,14 +34,11 @@ static void *hold_link(struct list_head *tie)
 
 void mbox_ends_process(struct mbox_participant *participant)
 {
-	struct mbox_request *request;
 	struct mbox_link *link;
 	struct mbox *mb;
 
-	while ((request = mbox_participant_first(&participant->tokens, hold_token))) {
-		mbox_call_abandon(request);
+	while (mbox_call_abandon(participant))
 		cond_resched();
-	}
 	while ((mb = mbox_participant_first(&participant->owned, hold_owned))) {
 		mbox_owner_ended(mb, participant);
 		mbox_mailbox_put(mb);

@@ -5,7 +5,6 @@
 #include <linux/module.h>
 
 #include "account.h"
-#include "call.h"
 #include "dev.h"
 #include "ends.h"
 #include "link.h"
@@ -31,12 +30,9 @@ static int __init mbox_init(void)
 	err = mbox_link_init();
 	if (err)
 		goto exit_account;
-	err = mbox_call_init();
-	if (err)
-		goto exit_link;
 	err = mbox_registry_init();
 	if (err)
-		goto exit_call;
+		goto exit_link;
 	err = mbox_participant_init(mbox_ends_process);
 	if (err)
 		goto exit_registry;
@@ -54,8 +50,6 @@ exit_participant:
 	mbox_participant_exit();
 exit_registry:
 	mbox_registry_exit();
-exit_call:
-	mbox_call_exit();
 exit_link:
 	mbox_link_exit();
 exit_account:
@@ -74,7 +68,6 @@ static void __exit mbox_exit(void)
 	mbox_netlink_exit();
 	mbox_participant_exit();
 	mbox_registry_exit();
-	mbox_call_exit();
 	mbox_link_exit();
 	mbox_account_exit();
 	mbox_msg_exit();

@@ -81,8 +81,10 @@
  *                 of mailbox->access. Never two at once. Under it: no
  *                 allocation, no user memory that may have to be brought in
  *                 (command_plain_batch.c), no wake-up, no last put.
- *   ties_lock     spinlock (participant.c): which mailboxes, permits, tokens and
- *                 links a process has. Not with a mailbox->lock.
+ *   ties_lock     spinlock (participant.c): which mailboxes, permits and links a
+ *                 process has. Not with a mailbox->lock.
+ *   participant->tokens_lock
+ *                 spinlock: likewise, which tokens (call.c).
  *
  * Lookups take no lock: RCU, and refcount_inc_not_zero(). Neither does the
  * question whether the caller has a right: RCU, and mailbox->access.seq; a
@@ -192,8 +194,9 @@ struct mbox_link;
  * @work: what is to be done then; has the reference that @end had
  * @owned: its mailboxes; ties_lock
  * @permits: its permits; ties_lock
- * @tokens: requests that it is to reply to; ties_lock
  * @links: its ends of links; ties_lock
+ * @tokens: requests that it is to reply to, by their tokens; @tokens_lock
+ * @tokens_lock: see Locks
  * @nr_links: how many links it has
  * @has_inbox: there is an inbox of its, or one about to be
  * @inbox: its inbox, while that is LIVE, or NULL
@@ -212,8 +215,9 @@ struct mbox_participant {
 	struct work_struct work;
 	struct list_head owned;
 	struct list_head permits;
-	struct list_head tokens;
 	struct list_head links;
+	struct rb_root tokens;
+	spinlock_t tokens_lock;
 	atomic_t nr_links;
 	bool has_inbox;
 	struct mbox __rcu *inbox;

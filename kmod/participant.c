@@ -20,7 +20,7 @@
  *
  * Who becomes an owner while it ends: mbox_participant_tie() and the work take
  * ties_lock, and dead is set before the work is queued. So either the tie is
- * refused, or the work finds it.
+ * refused, or the work finds it. With tokens it is the same (call.c).
  */
 
 #include <linux/err.h>
@@ -217,8 +217,9 @@ static struct mbox_participant *make(struct pid *process)
 	participant->pid = get_pid(process);
 	INIT_LIST_HEAD(&participant->owned);
 	INIT_LIST_HEAD(&participant->permits);
-	INIT_LIST_HEAD(&participant->tokens);
 	INIT_LIST_HEAD(&participant->links);
+	participant->tokens = RB_ROOT;
+	spin_lock_init(&participant->tokens_lock);
 	INIT_LIST_HEAD(&participant->all);
 	INIT_WORK(&participant->work, process_end);
 	refcount_set(&participant->refs, 1);

@@ -1236,7 +1236,7 @@ static void revoke_senders(struct mbox *mb, struct mbox_wakes *wakes)
 /* Whoever has the token needs no right. */
 static bool is_passed_on(const struct mbox_request *request)
 {
-	u64 holder = atomic64_read(&request->holder);
+	u64 holder = READ_ONCE(request->holder);
 
 	return holder && holder != READ_ONCE(request->receiver);
 }

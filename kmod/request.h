@@ -10,8 +10,8 @@
  * While it is queued its caller is a synchronous sender like others; the receipt,
  * which releases those, leaves it waiting. The fate of a request is decided once,
  * under the lock of its mailbox, by whoever finds a caller there. Apart from that,
- * whoever received it may have its token, which is used once: whoever takes the
- * holder's id out of it, for a reply or to hand it on, and nobody else.
+ * whoever received it may have its token, which is used once: by whoever takes it out
+ * of what its process has, for a reply or to hand it on, and nobody else.
  */
 #ifndef MBOX_REQUEST_H
 #define MBOX_REQUEST_H
@@ -34,11 +34,10 @@
  * @pass: by what its receiver received it; mailbox->lock
  * @cred: of the receiver (a reference), while it is in mailbox->held, or NULL
  * @receiver: participant id of the process that received it, and took the token
- * @holder: participant id of the process that has the token, or 0
- * @tie: in holder->tokens, with a reference
- * @node: in the table of requests
+ * @holder: participant id of the process that has the token, or 0; written under its
+ *	tokens_lock
+ * @node: in holder->tokens, with a reference
  * @refs: of the caller, the message, the token
- * @rcu: lookups may still look at @refs after the last put
  * @release: what to do after that
  */
 struct mbox_request {
@@ -53,11 +52,9 @@ struct mbox_request {
 	struct mbox_pass pass;
 	const struct cred *cred;
 	u64 receiver;
-	atomic64_t holder;
-	struct list_head tie;
-	struct rhash_head node;
+	u64 holder;
+	struct rb_node node;
 	refcount_t refs;
-	struct rcu_head rcu;
 	void (*release)(struct mbox_request *request);
 };
 
