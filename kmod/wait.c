@@ -37,7 +37,10 @@
 
 #include <linux/hrtimer.h>
 #include <linux/sched.h>
+#include <linux/sched/deadline.h>
+#include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/sched/task.h>
 #include <linux/time_namespace.h>
 
@@ -142,6 +145,21 @@ static bool pause(const struct mbox_patience *patience)
 	return false;
 }
 
+/*
+ * Whoever is to bring what is waited for may have to run on this processor for that. If it
+ * does so before the waiter sleeps, the waiter need not be woken: of a round trip of two
+ * tasks on one processor that takes away 2,700 instructions of 11,100, and 800 where the
+ * scheduler is fair. Real-time tasks, other than those with deadlines, stand in line for
+ * the processor, and are behind others of their priority when they are woken, too.
+ */
+static void give_way(void)
+{
+	if (rt_prio(current->prio) && !dl_prio(current->prio) && !single_task_running())
+		yield();
+	else
+		cond_resched();
+}
+
 static int sleep_until_done(struct mbox_waiter *waiter, const struct mbox_patience *patience)
 {
 	bool expired = false;
@@ -175,6 +193,7 @@ int mbox_wait_sleep(const struct mbox *mb, enum mbox_wait_what what,
 	int err;
 
 	trace_mbox_wait(mb, what);
+	give_way();
 	err = sleep_until_done(waiter, patience);
 	trace_mbox_wake(mb, what, err);
 	return err;
