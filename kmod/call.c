@@ -26,8 +26,17 @@ static atomic64_t last_token;
 
 static const struct mbox_cost cost = { .bytes = sizeof(struct mbox_request) };
 
-static void free_request(struct mbox_request *request)
+/*
+ * What a process keeps for its next call (struct mbox_caller) has behind it room for a
+ * message, that of the request, if it is short.
+ */
+#define PLAIN_BYTES	512
+#define PLAIN_LEN	(PLAIN_BYTES - sizeof(struct mbox_request) - mbox_msg_bytes(MBOX_RARE, 0))
+
+void mbox_call_free(struct mbox_request *request)
 {
+	if (!request)
+		return;
 	put_cred(request->cred);
 	mbox_account_put(request->payer);
 	mbox_mailbox_put(request->mb);
@@ -36,8 +45,36 @@ static void free_request(struct mbox_request *request)
 
 static void release(struct mbox_request *request)
 {
-	mbox_ns_uncharge(request->mb->ns, request->payer, &cost);
-	free_request(request);
+	mbox_ns_uncharge_bytes(request->mb->ns, request->payer, cost.bytes);
+	mbox_call_free(request);
+}
+
+static struct mbox_request *alloc_request(struct mbox *mb, struct mbox_account *payer,
+					  size_t bytes)
+{
+	struct mbox_request *request = kmalloc(bytes, MBOX_GFP);
+
+	if (!request)
+		return NULL;
+	request->mb = mbox_mailbox_get(mb);
+	request->payer = mbox_account_get(payer);
+	request->release = release;
+	return request;
+}
+
+/* For a call, which has a reference. */
+static void init_request(struct mbox_request *request, size_t room, u32 files_room)
+{
+	request->token = atomic64_inc_return(&last_token);
+	request->room = room;
+	request->files_room = files_room;
+	request->caller = NULL;
+	request->reply = NULL;
+	INIT_LIST_HEAD(&request->held);
+	request->cred = NULL;
+	request->receiver = 0;
+	request->holder = 0;
+	refcount_set(&request->refs, 1);
 }
 
 /* For a call to the mailbox, to be put: -EDQUOT, -ENOSPC or -ENOMEM. */
@@ -45,25 +82,78 @@ struct mbox_request *mbox_call_begin(struct mbox *mb, struct mbox_account *payer
 				     const struct mbox_call *call)
 {
 	bool truncate = call->flags & MBOX_CALL_TRUNCATE;
-	struct mbox_request *request;
+	struct mbox_request *request = alloc_request(mb, payer, sizeof(*request));
 	int err;
 
-	request = kzalloc(sizeof(*request), MBOX_GFP);
 	if (!request)
 		return ERR_PTR(-ENOMEM);
-	request->token = atomic64_inc_return(&last_token);
-	request->mb = mbox_mailbox_get(mb);
-	request->payer = mbox_account_get(payer);
-	request->room = truncate ? SIZE_MAX : call->size;
-	request->files_room = truncate ? U32_MAX : call->nr_reply_files;
-	request->release = release;
-	refcount_set(&request->refs, 1);
-	INIT_LIST_HEAD(&request->held);
+	init_request(request, truncate ? SIZE_MAX : call->size,
+		     truncate ? U32_MAX : call->nr_reply_files);
 	err = mbox_ns_charge(mb->ns, payer, &cost);
 	if (!err)
 		return request;
-	free_request(request);
+	mbox_call_free(request);
 	return ERR_PTR(err);
+}
+
+/* The message of a request, of @len bytes; or NULL. */
+static struct mbox_msg *alloc_msg(struct mbox_request *request, u32 len)
+{
+	return len <= PLAIN_LEN ? mbox_msg_lodge(request + 1) : mbox_msg_alloc(MBOX_RARE, len);
+}
+
+static struct mbox_msg *make_request(struct mbox_request *request, struct mbox_caller *caller,
+				     u32 len)
+{
+	struct mbox_msg *msg = alloc_msg(request, len);
+
+	if (!msg)
+		return NULL;
+	mbox_msg_sign(msg, caller->self, caller->payer, len);
+	mbox_msg_rare(msg)->request = mbox_request_get(request);
+	return msg;
+}
+
+/**
+ * mbox_call_begin_plain() - the same for one who has a descriptor for the mailbox
+ * @mb: the mailbox
+ * @caller: the calling process
+ * @room: the longest reply that it takes; without files
+ * @len: length of the request
+ *
+ * Return: the request's message, charged and signed, with the request, which is to be put
+ * (mbox_call_end_plain()); NULL if it cannot be charged just so; or -ENOMEM.
+ */
+struct mbox_msg *mbox_call_begin_plain(struct mbox *mb, struct mbox_caller *caller,
+				       size_t room, u32 len)
+{
+	size_t bytes = mbox_msg_bytes(MBOX_RARE, len) + cost.bytes;
+	struct mbox_request *request;
+	struct mbox_msg *msg;
+
+	if (!mbox_ns_charge_msgs(mb->ns, caller->payer, 1, bytes))
+		return NULL;
+	request = xchg(&caller->request, NULL) ?: alloc_request(mb, caller->payer, PLAIN_BYTES);
+	if (!request)
+		goto uncharge;
+	init_request(request, room, 0);
+	msg = make_request(request, caller, len);
+	if (msg)
+		return msg;
+	mbox_call_free(request);
+
+uncharge:
+	mbox_ns_uncharge_msgs(mb->ns, caller->payer, 1, bytes);
+	return ERR_PTR(-ENOMEM);
+}
+
+/* Put it. It is kept for the next call, unless somebody still has it. */
+void mbox_call_end_plain(struct mbox_caller *caller, struct mbox_request *request)
+{
+	if (!refcount_dec_and_test(&request->refs))
+		return;
+	mbox_ns_uncharge_bytes(request->mb->ns, request->payer, cost.bytes);
+	mbox_call_free(xchg(&caller->request, request));
 }
 
 /*
@@ -116,6 +206,40 @@ void mbox_call_take(struct mbox_request *request, struct mbox_participant *self)
 	spin_unlock(&self->tokens_lock);
 }
 
+/* A reply of @len bytes, by one who has a descriptor for the mailbox, is nothing rare. */
+static struct mbox_request *look_up_plain(const struct mbox_participant *self, u64 token,
+					  const struct mbox *mb, u32 len)
+{
+	struct mbox_request *request = look_up(self, token);
+
+	return request && request->mb == mb && len <= request->room ? request : NULL;
+}
+
+bool mbox_call_may_reply(struct mbox_participant *self, u64 token, const struct mbox *mb,
+			 u32 len)
+{
+	bool may;
+
+	spin_lock(&self->tokens_lock);
+	may = look_up_plain(self, token, mb, len);
+	spin_unlock(&self->tokens_lock);
+	return may;
+}
+
+/* Likewise: the token, with its reference, or NULL. */
+struct mbox_request *mbox_call_seize(struct mbox_participant *self, u64 token,
+				     const struct mbox *mb, u32 len)
+{
+	struct mbox_request *request;
+
+	spin_lock(&self->tokens_lock);
+	request = look_up_plain(self, token, mb, len);
+	if (request)
+		remove_token(self, request);
+	spin_unlock(&self->tokens_lock);
+	return request;
+}
+
 /* What @self has the token of, to be put, or -EBADR. */
 static struct mbox_request *find(struct mbox_participant *self, u64 token)
 {
@@ -135,19 +259,11 @@ static bool seize(struct mbox_request *request, struct mbox_participant *self)
 	bool has;
 
 	spin_lock(&self->tokens_lock);
-	has = request->holder == self->id;
+	has = READ_ONCE(request->holder) == self->id;
 	if (has)
 		remove_token(self, request);
 	spin_unlock(&self->tokens_lock);
 	return has;
-}
-
-static int use_up(struct mbox_request *request, struct mbox_participant *self)
-{
-	if (!seize(request, self))
-		return -EBADR;
-	mbox_request_put(request);
-	return 0;
 }
 
 /* A token that @self had is handed on: 0, or -ESRCH: it keeps it, for @to has ended. */
@@ -288,10 +404,9 @@ static struct mbox_msg *make_reply(struct mbox_request *request,
 
 static int discard(struct mbox_request *request, struct mbox_participant *self)
 {
-	int err = use_up(request, self);
-
-	if (err)
-		return err;
+	if (!seize(request, self))
+		return -EBADR;
+	mbox_request_put(request);
 	return mbox_policy_fail(request, -ECANCELED) ? 0 : -ECANCELED;
 }
 
@@ -303,9 +418,7 @@ static int answer(struct mbox_request *request, struct mbox_participant *self,
 
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
-	err = use_up(request, self);
-	if (!err)
-		err = mbox_policy_answer(request, msg);
+	err = seize(request, self) ? mbox_policy_answer(request, msg) : -EBADR;
 	if (err)
 		mbox_policy_discard(request->mb, msg);
 	return err;

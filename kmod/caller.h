@@ -10,12 +10,14 @@
  * struct mbox_caller - a process that has used a descriptor, with the credentials that it
  *	had then: it need not be looked for. There until that is closed, or the process has
  *	ended and another one takes its place
- * @next: another one; immutable, as all is but @spare and @known, unless it is replaced
+ * @next: another one; immutable, as all is but @spare, @request and @known,
+ *	unless it is replaced
  * @process: the process, held by @self; NULL while it is nobody's
  * @cred: the credentials (a reference)
  * @self: the process (a reference)
  * @payer: its account by these credentials (a reference)
  * @spare: memory for its next message, or NULL; of the mailbox's spares (msg.c)
+ * @request: likewise for its next call (call.c); with references of its own
  * @known: what it may do with the mailbox that the descriptor is bound to (rights.c)
  */
 struct mbox_caller {
@@ -25,6 +27,7 @@ struct mbox_caller {
 	struct mbox_participant *self;
 	struct mbox_account *payer;
 	struct mbox_msg *spare;
+	struct mbox_request *request;
 	u64 known;
 };
 

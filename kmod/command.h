@@ -76,9 +76,10 @@ int mbox_command_conclude_recv(const struct mbox_command *command, struct mbox_r
 /* Nothing has happened: it is for the general way. */
 #define MBOX_NOT_PLAIN	1
 
-/* @user: a struct mbox_send, or a struct mbox_recv. */
+/* @user: a struct mbox_send, a struct mbox_recv, or a struct mbox_call. */
 int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait);
 int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait);
+int mbox_command_call_plain(struct file *file, void __user *user);
 
 /* Nor are the next ones likely to be plain: they are not to be tried together for a while. */
 #define MBOX_ALONE	2

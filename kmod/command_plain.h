@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* command_plain.h - what the short ways of sending and receiving have in common. */
+/*
+ * command_plain.h - what the short ways have in common, of messages (command_plain.c), of
+ * batches (command_plain_batch.c) and of calls (command_plain_call.c).
+ */
 #ifndef MBOX_COMMAND_PLAIN_H
 #define MBOX_COMMAND_PLAIN_H
 
+#include <linux/fault-inject-usercopy.h>
 #include <linux/instrumented.h>
 #include <linux/nospec.h>
 #include <linux/sched.h>
@@ -10,7 +14,10 @@
 
 #include "command.h"
 #include "msg.h"
+#include "policy.h"
 #include "process.h"
+#include "queue.h"
+#include "trace.h"
 #include "wait.h"
 
 /* What is read of the caller's structures. */
@@ -67,8 +74,9 @@ static __always_inline bool mbox_plain_read_send(struct mbox_plain_send *send,
 	return plain;
 }
 
+/* Likewise; @flags are those that it may have. */
 static __always_inline bool mbox_plain_read_recv(struct mbox_plain_recv *recv,
-						 const struct mbox_recv __user *user)
+						 const struct mbox_recv __user *user, u64 flags)
 {
 	u32 nth, nr_files, reserved;
 	u64 id;
@@ -83,8 +91,7 @@ static __always_inline bool mbox_plain_read_recv(struct mbox_plain_recv *recv,
 	unsafe_get_user(nr_files, &user->nr_files, fault);
 	unsafe_get_user(reserved, &user->reserved, fault);
 	user_access_end();
-	return !((recv->flags & ~(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT)) | id |
-		 (nth | nr_files | reserved));
+	return !((recv->flags & ~flags) | id | (nth | nr_files | reserved));
 
 fault:
 	user_access_end();
@@ -120,6 +127,17 @@ static inline bool mbox_plain_copy_out(u64 buf, const u8 *from, u32 len)
 	return !raw_copy_to_user(to, from, len);
 }
 
+/* As most copy, so that faults can be injected. */
+static inline bool mbox_plain_read(u8 *to, u64 buf, u32 len)
+{
+	return !should_fail_usercopy() && mbox_plain_copy_in(to, buf, len);
+}
+
+static inline bool mbox_plain_write(u64 buf, const u8 *from, u32 len)
+{
+	return !should_fail_usercopy() && mbox_plain_copy_out(buf, from, len);
+}
+
 /* For most the numbers of users are those that the kernel has. */
 static inline bool mbox_plain_has_numbers(struct user_namespace *user_ns,
 					  const struct mbox_msg *msg)
@@ -152,13 +170,17 @@ static __always_inline void mbox_plain_find_origin(struct mbox_plain_origin *ori
 	origin->gid = from_kgid_munged(user_ns, mbox_msg_gid(msg));
 }
 
-/* As command_message.c does it, of a message that has nothing rare. */
+/* As command_message.c does it, of a message that has nothing rare but a token, or 0. */
 static __always_inline bool mbox_plain_write_envelope(struct mbox_recv __user *user,
 						      const struct mbox *mb,
 						      const struct mbox_msg *msg,
 						      const struct mbox_plain_origin *origin,
-						      u64 clock)
+						      u64 clock, u64 token)
 {
+	u32 got = msg->shared ? MBOX_GOT_SHARED : 0;
+
+	if (token)
+		got |= MBOX_GOT_REQUEST;
 	if (!user_access_begin(user, sizeof(*user)))
 		return false;
 	unsafe_put_user(msg->len, &user->len, fault);
@@ -175,9 +197,9 @@ static __always_inline bool mbox_plain_write_envelope(struct mbox_recv __user *u
 	unsafe_put_user(origin->time, &user->time, fault);
 	unsafe_put_user(msg->realtime, &user->realtime, fault);
 	unsafe_put_user(msg->from->id, &user->sender, fault);
-	unsafe_put_user(0, &user->token, fault);
+	unsafe_put_user(token, &user->token, fault);
 	unsafe_put_user(origin->tid, &user->tid, fault);
-	unsafe_put_user(msg->shared ? MBOX_GOT_SHARED : 0, &user->got, fault);
+	unsafe_put_user(got, &user->got, fault);
 	unsafe_put_user(0, &user->nr_files, fault);
 	user_access_end();
 	return true;
@@ -206,5 +228,77 @@ static inline bool mbox_plain_is_as_known(const struct mbox *mb, unsigned int st
 {
 	return mb->state == MBOX_LIVE && raw_read_seqcount(&mb->access.seq) == stamp;
 }
+
+/*
+ * A buffer for the caller's message, or NULL: the one that it kept, if that is of the kind
+ * that such a message would have anyway.
+ */
+static inline struct mbox_msg *mbox_plain_buffer(struct mbox *mb, struct mbox_caller *caller,
+						 enum mbox_form form, u32 len)
+{
+	struct mbox_msg *msg;
+
+	if (!mbox_msg_is_spare(form, len))
+		return mbox_msg_alloc(form, len);
+	msg = xchg(&caller->spare, NULL);
+	if (msg && mbox_msg_suits(msg, len))
+		return msg;
+	if (msg)
+		mbox_msg_free(mb, msg);
+	return mbox_msg_alloc(form, len);
+}
+
+/*
+ * The caller has received a message, which may still be looked at by others: else its memory
+ * is for the caller's next one, or the mailbox's.
+ */
+static __always_inline void mbox_plain_recycle(struct mbox *mb, struct mbox_caller *caller,
+					       struct mbox_msg *msg)
+{
+	if (!refcount_dec_and_test(&msg->refs))
+		return;
+	mbox_msg_release_plain(mb, msg);
+	if (mbox_msg_is_spare(msg->form, msg->len))
+		msg = xchg(&caller->spare, msg);
+	if (msg)
+		mbox_msg_free(mb, msg);
+}
+
+/*
+ * Whether a message may be sent, as there is room and nobody waits for that, by one who had
+ * the right when access had that stamp. The mailbox is locked.
+ */
+static inline bool mbox_plain_may_send(const struct mbox *mb, u32 len, unsigned int stamp)
+{
+	return mbox_plain_is_as_known(mb, stamp) && !mb->nr_senders &&
+	       mbox_queue_has_room(&mb->queue, len);
+}
+
+/* Into the queue, in which it has room; nobody waits for it. The mailbox is locked before. */
+static __always_inline void mbox_plain_queue(struct mbox *mb, struct mbox_msg *msg)
+	__releases(&mb->lock)
+{
+	mbox_queue_add(&mb->queue, msg);
+	trace_mbox_send(mb, msg);
+	if (!mbox_queue_has_room(&mb->queue, mb->max_size))
+		mbox_policy_look_for_room(mb);
+	spin_unlock(&mb->lock);
+	/* The lock orders this after the change, see mbox_wakes_flush(). */
+	if (waitqueue_active(&mb->poll_wait))
+		wake_up_interruptible_poll(&mb->poll_wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/* A message that is a request, and has nothing else that is rare. */
+static inline bool mbox_plain_is_request(const struct mbox_msg *msg)
+{
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	return rare && rare->request && !rare->nr_files;
+}
+
+int mbox_plain_reply(struct mbox_recv __user *user, struct mbox *mb, struct mbox_caller *caller);
+void mbox_plain_hold(struct mbox *mb, struct mbox_caller *caller, struct mbox_msg *msg,
+		     unsigned int stamp);
+void mbox_plain_take(struct mbox *mb, struct mbox_caller *caller, struct mbox_msg *msg);
 
 #endif /* MBOX_COMMAND_PLAIN_H */

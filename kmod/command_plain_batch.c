@@ -33,6 +33,9 @@
 /* The most items of a run. */
 #define RUN_MAX		32
 
+/* What of receives is plain. No message of a run has a token. */
+#define RECV_FLAGS	(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TOKEN)
+
 /**
  * struct run - items of one caller
  * @mb: the mailbox
@@ -368,7 +371,7 @@ static bool write_envelope(const struct run *run, struct mbox_recv __user *user,
 	s64 former = atomic64_read(own);
 
 	*clock = max_t(u64, former, msg->stamp) + 1;
-	if (!mbox_plain_write_envelope(user, run->mb, msg, origin, *clock))
+	if (!mbox_plain_write_envelope(user, run->mb, msg, origin, *clock, 0))
 		return false;
 	if (likely(atomic64_try_cmpxchg(own, &former, *clock)))
 		return true;
@@ -394,7 +397,7 @@ static __always_inline int deliver(const struct run *run, struct mbox_recv __use
 {
 	struct mbox_plain_recv recv;
 
-	if (!mbox_plain_read_recv(&recv, user) || msg->len > recv.size)
+	if (!mbox_plain_read_recv(&recv, user, RECV_FLAGS) || msg->len > recv.size)
 		return MBOX_ALONE;
 	if (should_fail_usercopy())
 		return -EFAULT;

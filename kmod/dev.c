@@ -13,6 +13,7 @@
 #include <linux/uidgid.h>
 #include <linux/uio.h>
 
+#include "call.h"
 #include "dev.h"
 #include "direct.h"
 #include "ioctl.h"
@@ -56,6 +57,7 @@ static void forget(struct mbox_caller *caller, struct mbox *mb)
 {
 	if (caller->spare)
 		mbox_msg_free(mb, caller->spare);
+	mbox_call_free(caller->request);
 	put_process(caller);
 }
 
@@ -139,6 +141,7 @@ static int replace(struct mbox_file *mf)
 
 	if (!caller)
 		return 0;
+	mbox_call_free(xchg(&caller->request, NULL));
 	put_process(caller);
 	WRITE_ONCE(caller->self, NULL);
 	caller->payer = NULL;

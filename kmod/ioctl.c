@@ -125,17 +125,10 @@ static long run_general(struct file *file, unsigned int cmd, void __user *user)
 	return err;
 }
 
-/*
- * The short way if the call is plain, else the general one. Inline, so that @plain is called
- * directly.
- */
-static __always_inline long run_plain(struct file *file, unsigned int cmd, const char *name,
-				      void __user *user,
-				      int (*plain)(struct file *file, void __user *user,
-						   bool may_wait))
+/* What the short way came to; if the call was not plain, the general one goes on. */
+static __always_inline long after_plain(int err, struct file *file, unsigned int cmd,
+					const char *name, void __user *user)
 {
-	int err = plain(file, user, true);
-
 	if (err == MBOX_NOT_PLAIN)
 		return run_general(file, cmd, user);
 	trace_mbox_command(name, err);
@@ -148,9 +141,14 @@ long mbox_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case MBOX_IOC_SEND:
-		return run_plain(file, cmd, "MBOX_IOC_SEND", user, mbox_command_send_plain);
+		return after_plain(mbox_command_send_plain(file, user, true), file, cmd,
+				   "MBOX_IOC_SEND", user);
 	case MBOX_IOC_RECV:
-		return run_plain(file, cmd, "MBOX_IOC_RECV", user, mbox_command_recv_plain);
+		return after_plain(mbox_command_recv_plain(file, user, true), file, cmd,
+				   "MBOX_IOC_RECV", user);
+	case MBOX_IOC_CALL:
+		return after_plain(mbox_command_call_plain(file, user), file, cmd,
+				   "MBOX_IOC_CALL", user);
 	default:
 		return run_general(file, cmd, user);
 	}

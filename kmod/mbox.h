@@ -25,7 +25,8 @@
  * policy.c serve whoever can be served, and sleeps only if its own waiter is not
  * among them. So there is one place that decides who gets what, and it always
  * runs under the lock. Who need not wait, and sends or receives what most do, makes
- * the same steps without being a waiter (command_plain.c).
+ * the same steps without being a waiter (command_plain.c); a call that is like most
+ * makes them on a short way of its own (command_plain_call.c).
  *
  * States of a mailbox
  * -------------------
@@ -339,6 +340,7 @@ struct mbox_keyed {
  * @files: that come with it, or NULL; those of a queued one may be taken away
  * @nr_files: how many came with it
  * @files_lost: there were files, but they have been taken away
+ * @lodges: its memory is part of that of @request; immutable
  */
 struct mbox_rare {
 	struct timerqueue_node expiry;
@@ -350,6 +352,7 @@ struct mbox_rare {
 	struct mbox_files *files;
 	u32 nr_files;
 	bool files_lost;
+	bool lodges;
 };
 
 /* What a message has in front of it. */

@@ -66,8 +66,24 @@ struct mbox_msg *mbox_msg_alloc(enum mbox_form form, u32 size)
 		return NULL;
 	msg = front + mbox_msg_front(form);
 	msg->form = form;
-	if (form == MBOX_RARE)
+	if (form == MBOX_RARE) {
 		mbox_msg_rare(msg)->pool = NULL;
+		mbox_msg_rare(msg)->lodges = false;
+	}
+	return msg;
+}
+
+/*
+ * The buffer for a message of a request, in memory of that which holds up to
+ * mbox_msg_bytes(MBOX_RARE, length).
+ */
+struct mbox_msg *mbox_msg_lodge(void *memory)
+{
+	struct mbox_msg *msg = memory + mbox_msg_front(MBOX_RARE);
+
+	msg->form = MBOX_RARE;
+	mbox_msg_rare(msg)->pool = NULL;
+	mbox_msg_rare(msg)->lodges = true;
 	return msg;
 }
 
@@ -127,12 +143,21 @@ void mbox_msg_init_rare(struct mbox_rare *rare)
 	rare->files_lost = false;
 }
 
+static bool lodges(const struct mbox_msg *msg)
+{
+	const struct mbox_rare *rare = mbox_msg_rare(msg);
+
+	return rare && rare->lodges;
+}
+
 /* Back to where it came from. */
 static void give_back(struct mbox_msg *msg)
 {
 	void *front = (void *)msg - mbox_msg_front(msg->form);
 
-	if (is_small(msg->form, msg->len))
+	if (lodges(msg))
+		mbox_request_put(mbox_msg_request(msg));
+	else if (is_small(msg->form, msg->len))
 		kmem_cache_free(small[msg->form], front);
 	else
 		kvfree(front);
@@ -213,7 +238,8 @@ static void release_rare(struct mbox_rare *rare)
 	if (rare->deed)
 		rare->deed->release(rare->deed);
 	mbox_files_put(rare->files);
-	mbox_request_put(rare->request);
+	if (!rare->lodges)
+		mbox_request_put(rare->request);
 	mbox_lane_put(rare->lane);
 }
 

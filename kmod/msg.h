@@ -49,6 +49,7 @@ static inline size_t mbox_msg_bytes(enum mbox_form form, u32 size)
 }
 
 struct mbox_msg *mbox_msg_alloc(enum mbox_form form, u32 size);
+struct mbox_msg *mbox_msg_lodge(void *memory);
 int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, enum mbox_form form, u32 len);
 void mbox_msg_uncharge(struct mbox *mb, struct mbox_account *payer, enum mbox_form form,
 		       u32 len);

@@ -71,6 +71,14 @@ static inline void mbox_ns_uncharge_msgs(struct mbox_ns *ns, struct mbox_account
 	mbox_tally_uncharge_msgs(&ns->tally, nr, bytes);
 }
 
+static inline void mbox_ns_uncharge_bytes(struct mbox_ns *ns, struct mbox_account *payer,
+					  unsigned long bytes)
+{
+	for (; payer; payer = payer->parent)
+		atomic_long_sub(bytes, &payer->tally.bytes);
+	atomic_long_sub(bytes, &ns->tally.bytes);
+}
+
 void mbox_ns_info(struct mbox_ns *ns, struct mbox_info *info);
 void mbox_ns_usage(struct mbox_ns *ns, const struct mbox_account *account,
 		   struct user_namespace *user_ns, struct mbox_usage *usage);

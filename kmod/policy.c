@@ -172,6 +172,22 @@ static struct mbox_waiter *sender_of(const struct mbox_msg *msg)
 	return rare ? rare->sender : NULL;
 }
 
+/* The sender waits while its message is queued. The mailbox is locked. */
+void mbox_policy_seat_offer(struct mbox *mb, struct mbox_waiter *sender)
+{
+	lockdep_assert_held(&mb->lock);
+	mbox_msg_rare(sender->msg)->sender = sender;
+	list_add_tail(&sender->seat.node, &mb->offers);
+	mb->nr_offers++;
+}
+
+static void unseat_offer(struct mbox *mb, struct mbox_rare *rare)
+{
+	list_del_init(&rare->sender->seat.node);
+	mb->nr_offers--;
+	rare->sender = NULL;
+}
+
 /* Take a message out of the queue whose sender may still be waiting. */
 static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
 {
@@ -189,11 +205,8 @@ static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
 	if (rare->files)
 		list_del_init(&rare->files->node);
 	sender = rare->sender;
-	if (sender) {
-		rare->sender = NULL;
-		list_del_init(&sender->seat.node);
-		mb->nr_offers--;
-	}
+	if (sender)
+		unseat_offer(mb, rare);
 	return sender;
 }
 
@@ -202,13 +215,13 @@ static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
  */
 
 /*
- * Somebody has received it, by the pass of that seat. Only the first of the actors is
- * asked again who takes a token: there is one then.
+ * Somebody has received it, by that pass. Only the first of the actors is asked again who
+ * takes a token: there is one then.
  */
-static void hold(struct mbox *mb, struct mbox_request *request, const struct mbox_seat *seat)
+static void hold(struct mbox *mb, struct mbox_request *request, const struct mbox_pass *pass)
 {
-	request->pass = *seat->pass;
-	request->cred = get_cred(seat->pass->actors[0].cred);
+	request->pass = *pass;
+	request->cred = get_cred(pass->actors[0].cred);
 	list_add_tail(&request->held, &mb->held);
 	mb->nr_held++;
 	request->caller->held = true;
@@ -369,7 +382,7 @@ static bool give(struct mbox *mb, struct mbox_seat *seat, struct mbox_msg *msg,
 	sender = unqueue(mb, msg);
 	if (request) {
 		mb->sent++;
-		hold(mb, request, seat);
+		hold(mb, request, seat->pass);
 	} else if (sender && mbox_wait_claim(sender)) {
 		mb->sent++;
 		sender->peer = get_pid(receiver->who->pid);
@@ -422,9 +435,7 @@ static void accept(struct mbox *mb, struct mbox_waiter *sender, struct mbox_wake
 	if (sender->request)
 		sender->request->caller = sender;
 	if (sender->sync) {
-		mbox_msg_rare(msg)->sender = sender;
-		list_add_tail(&sender->seat.node, &mb->offers);
-		mb->nr_offers++;
+		mbox_policy_seat_offer(mb, sender);
 	} else if (mbox_wait_claim(sender)) {
 		mb->sent++;
 		mbox_wait_finish(mb, sender, 0, wakes);
@@ -643,9 +654,7 @@ static bool take_back(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes *
 		return false;
 	}
 	caller->held = false;
-	rare->sender = caller;
-	list_add_tail(&caller->seat.node, &mb->offers);
-	mb->nr_offers++;
+	mbox_policy_seat_offer(mb, caller);
 	return true;
 }
 
@@ -879,21 +888,26 @@ static bool comes_first(const struct mbox *mb, const struct mbox_msg *msg)
 }
 
 /*
- * The longest waiting receiver that the message suits, claimed, if it can have it without
- * its passing through the queue; or NULL.
+ * Where the longest waiting receiver is that the message suits, claimed, if it can have it
+ * without its passing through the queue; or NULL.
  */
-static struct mbox_waiter *claim_receiver(struct mbox *mb, const struct mbox_msg *msg)
+static struct mbox_seat *claim_receiver(struct mbox *mb, const struct mbox_msg *msg)
 {
 	struct mbox_seat *seat = next_receiver(mb, msg);
-	struct mbox_waiter *receiver;
 
-	if (!seat)
-		return NULL;
-	receiver = seat->waiter;
-	if (receiver->peek || msg->len > receiver->room)
+	if (!seat || seat->waiter->peek || msg->len > seat->waiter->room)
 		return NULL;
 	unseat_receiver(mb, seat);
-	return mbox_wait_claim(receiver) ? receiver : NULL;
+	return mbox_wait_claim(seat->waiter) ? seat : NULL;
+}
+
+/* What has to be done is done, but that @task, which was told, is woken. */
+static void unlock_and_wake(struct mbox *mb, struct task_struct *task)
+	__releases(&mb->lock)
+{
+	spin_unlock(&mb->lock);
+	wake_up_process(task);
+	put_task_struct(task);
 }
 
 static struct task_struct *hand(struct mbox *mb, struct mbox_msg *msg,
@@ -934,17 +948,41 @@ static noinline void queue_and_offer(struct mbox *mb, struct mbox_msg *msg)
 void mbox_policy_hand(struct mbox *mb, struct mbox_msg *msg)
 	__releases(&mb->lock)
 {
-	struct mbox_waiter *receiver = claim_receiver(mb, msg);
-	struct task_struct *task;
+	struct mbox_seat *seat = claim_receiver(mb, msg);
 
-	if (!receiver) {
+	if (seat)
+		unlock_and_wake(mb, hand(mb, msg, seat->waiter));
+	else
 		queue_and_offer(mb, msg);
+}
+
+/**
+ * mbox_policy_hand_request() - likewise, but a request is sent
+ * @mb: the mailbox, locked, in which it has room; it is not any more afterwards
+ * @caller: who waits for the reply, with the request, stamped
+ */
+void mbox_policy_hand_request(struct mbox *mb, struct mbox_waiter *caller)
+	__releases(&mb->lock)
+{
+	struct mbox_seat *seat = claim_receiver(mb, caller->msg);
+
+	if (!seat) {
+		mbox_policy_seat_offer(mb, caller);
+		queue_and_offer(mb, caller->msg);
 		return;
 	}
-	task = hand(mb, msg, receiver);
-	spin_unlock(&mb->lock);
-	wake_up_process(task);
-	put_task_struct(task);
+	mb->sent++;
+	hold(mb, caller->request, seat->pass);
+	unlock_and_wake(mb, hand(mb, caller->msg, seat->waiter));
+}
+
+/* Somebody has received the request that was queued, by that pass. The mailbox is locked. */
+void mbox_policy_hold(struct mbox *mb, struct mbox_rare *rare, const struct mbox_pass *pass)
+{
+	lockdep_assert_held(&mb->lock);
+	unseat_offer(mb, rare);
+	mb->sent++;
+	hold(mb, rare->request, pass);
 }
 
 /* A receiver of any message takes a seat, for there is none. The mailbox is locked. */
@@ -1110,20 +1148,30 @@ bool mbox_policy_fail(struct mbox_request *request, int reason)
 	return told;
 }
 
-/* 0, and the reply is the caller's; -ECANCELED if that has gone. */
+/*
+ * 0, and the reply is the caller's; -ECANCELED if that has gone. With a reference to the
+ * request, which is put: before the caller is told, for that is to be the last to put it,
+ * and to use its memory again.
+ */
 int mbox_policy_answer(struct mbox_request *request, struct mbox_msg *reply)
 {
-	struct mbox_wakes wakes;
-	bool told;
+	struct mbox *mb = request->mb;
+	struct mbox_waiter *caller;
 
 	reply->stamp = mbox_clock_tick(&reply->from->clock);
-	begin(request->mb, &wakes);
+	spin_lock(&mb->lock);
 	trace_mbox_reply(request, reply);
-	if (request->caller)
-		request->reply = reply;
-	told = decide(request->mb, request, 0, &wakes);
-	end(request->mb, &wakes);
-	return told ? 0 : -ECANCELED;
+	caller = request->caller;
+	dismiss_request(mb, request);
+	if (!caller || !mbox_wait_claim(caller)) {
+		spin_unlock(&mb->lock);
+		mbox_request_put(request);
+		return -ECANCELED;
+	}
+	request->reply = reply;
+	refcount_dec(&request->refs);
+	unlock_and_wake(mb, mbox_wait_tell(mb, caller, 0));
+	return 0;
 }
 
 static bool expire_one(struct mbox *mb, struct mbox_wakes *wakes)
