@@ -67,7 +67,11 @@ static inline int error_of(long result)
 
 static inline int call(int fd, unsigned long command, void *argument)
 {
+#ifdef BOUND
+	int result = ioctl_bound(fd, command, argument);
+#else
 	int result = ioctl(fd, command, argument);
+#endif
 
 	NEED(result == 0 || result == -1);
 	return error_of(result);
