@@ -18,6 +18,7 @@
 #include "msg.h"
 #include "ns.h"
 #include "participant.h"
+#include "payload.h"
 #include "policy.h"
 #include "process.h"
 #include "trace.h"
@@ -365,7 +366,7 @@ static int fill_reply(struct mbox *mb, struct mbox_msg *msg, struct mbox_account
 {
 	struct mbox_files *files;
 
-	if (copy_from_user(msg->data, u64_to_user_ptr(reply->buf), msg->len))
+	if (!mbox_payload_from_user(msg, u64_to_user_ptr(reply->buf)))
 		return -EFAULT;
 	msg->tag = reply->tag;
 	msg->shared = !!(reply->flags & MBOX_REPLY_SHARED);

@@ -15,6 +15,7 @@
 #include "files.h"
 #include "mailbox.h"
 #include "participant.h"
+#include "payload.h"
 #include "policy.h"
 #include "process.h"
 #include "send.h"
@@ -77,7 +78,7 @@ static int deliver_reply(const struct mbox_command *command, struct mbox_call *c
 	u32 nr_slots = call->nr_reply_files;
 	int err;
 
-	if (copy_to_user(u64_to_user_ptr(call->reply), reply->data, len) ||
+	if (!mbox_payload_to_user(u64_to_user_ptr(call->reply), reply, len) ||
 	    mbox_files_clear_slots(slots, nr_slots))
 		return -EFAULT;
 	fill_reply(call, reply, clock);

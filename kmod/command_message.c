@@ -22,6 +22,7 @@
 #include "msg.h"
 #include "owner.h"
 #include "participant.h"
+#include "payload.h"
 #include "recv.h"
 #include "request.h"
 #include "registry.h"
@@ -317,7 +318,7 @@ static int deliver(const struct mbox_command *command, struct mbox_recv *recv,
 	size_t len = min_t(u64, msg->len, recv->size);
 	int err;
 
-	if (copy_to_user(u64_to_user_ptr(recv->buf), msg->data, len))
+	if (!mbox_payload_to_user(u64_to_user_ptr(recv->buf), msg, len))
 		return -EFAULT;
 	if (mbox_files_clear_slots(u64_to_user_ptr(recv->files), recv->nr_files))
 		return -EFAULT;

@@ -42,6 +42,31 @@
 #define RECV_FLAGS	(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TOKEN | \
 			 MBOX_RECV_REPLY)
 
+/* Of large ones, which lie in pieces. */
+bool mbox_plain_read_parts(struct mbox_msg *msg, u64 buf)
+{
+	struct mbox_part part;
+
+	mbox_payload_for_each_part(part, msg, msg->len) {
+		if (!mbox_plain_copy_in(part.bytes, buf, part.len))
+			return false;
+		buf += part.len;
+	}
+	return true;
+}
+
+bool mbox_plain_write_parts(u64 buf, const struct mbox_msg *msg)
+{
+	struct mbox_part part;
+
+	mbox_payload_for_each_part(part, msg, msg->len) {
+		if (!mbox_plain_copy_out(buf, part.bytes, part.len))
+			return false;
+		buf += part.len;
+	}
+	return true;
+}
+
 /*
  * The caller's message, charged and signed: -ENOMEM, or NULL if it cannot be charged just
  * so.
@@ -173,7 +198,7 @@ int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait)
 	msg = make(mb, caller, &send);
 	if (IS_ERR_OR_NULL(msg))
 		return msg ? PTR_ERR(msg) : MBOX_NOT_PLAIN;
-	if (!mbox_plain_read(msg->data, send.buf, send.len)) {
+	if (!mbox_plain_read(msg, send.buf, send.len)) {
 		mbox_plain_recycle(mb, caller, msg);
 		return -EFAULT;
 	}
@@ -220,7 +245,7 @@ static __always_inline bool write_all(struct mbox_recv __user *user, struct mbox
 	struct mbox_plain_origin origin __uninitialized;
 
 	mbox_plain_find_origin(&origin, msg);
-	if (mbox_plain_write(buf, msg->data, msg->len) && !should_fail_usercopy() &&
+	if (mbox_plain_write(buf, msg) && !should_fail_usercopy() &&
 	    mbox_plain_write_envelope(user, mb, msg, &origin, clock, token))
 		return true;
 	mbox_policy_put_back(mb, msg);

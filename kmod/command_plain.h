@@ -14,6 +14,7 @@
 
 #include "command.h"
 #include "msg.h"
+#include "payload.h"
 #include "policy.h"
 #include "process.h"
 #include "queue.h"
@@ -127,15 +128,24 @@ static inline bool mbox_plain_copy_out(u64 buf, const u8 *from, u32 len)
 	return !raw_copy_to_user(to, from, len);
 }
 
-/* As most copy, so that faults can be injected. */
-static inline bool mbox_plain_read(u8 *to, u64 buf, u32 len)
+bool mbox_plain_read_parts(struct mbox_msg *msg, u64 buf);
+bool mbox_plain_write_parts(u64 buf, const struct mbox_msg *msg);
+
+/* All of a message. */
+static inline bool mbox_plain_read(struct mbox_msg *msg, u64 buf, u32 len)
 {
-	return !should_fail_usercopy() && mbox_plain_copy_in(to, buf, len);
+	if (should_fail_usercopy())
+		return false;
+	return msg->in_pieces ? mbox_plain_read_parts(msg, buf) :
+				mbox_plain_copy_in(msg->start, buf, len);
 }
 
-static inline bool mbox_plain_write(u64 buf, const u8 *from, u32 len)
+static inline bool mbox_plain_write(u64 buf, const struct mbox_msg *msg)
 {
-	return !should_fail_usercopy() && mbox_plain_copy_out(buf, from, len);
+	if (should_fail_usercopy())
+		return false;
+	return msg->in_pieces ? mbox_plain_write_parts(buf, msg) :
+				mbox_plain_copy_out(buf, msg->start, msg->len);
 }
 
 /* For most the numbers of users are those that the kernel has. */
@@ -241,10 +251,11 @@ static inline struct mbox_msg *mbox_plain_buffer(struct mbox *mb, struct mbox_ca
 	if (!mbox_msg_is_spare(form, len))
 		return mbox_msg_alloc(form, len);
 	msg = xchg(&caller->spare, NULL);
-	if (msg && mbox_msg_suits(msg, len))
+	if (!msg)
+		return mbox_msg_alloc(form, len);
+	if (mbox_msg_suits(msg, len) && mbox_payload_alloc(msg, len))
 		return msg;
-	if (msg)
-		mbox_msg_free(mb, msg);
+	mbox_msg_free(mb, msg);
 	return mbox_msg_alloc(form, len);
 }
 
@@ -258,6 +269,7 @@ static __always_inline void mbox_plain_recycle(struct mbox *mb, struct mbox_call
 	if (!refcount_dec_and_test(&msg->refs))
 		return;
 	mbox_msg_release_plain(mb, msg);
+	mbox_payload_free(msg);
 	if (mbox_msg_is_spare(msg->form, msg->len))
 		msg = xchg(&caller->spare, msg);
 	if (msg)

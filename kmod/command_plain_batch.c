@@ -33,6 +33,9 @@
 /* The most items of a run. */
 #define RUN_MAX		32
 
+/* The longest messages of a run; they have no pieces. */
+#define LEN_MAX		MBOX_SPARE_SIZE
+
 /* What of receives is plain. No message of a run has a token. */
 #define RECV_FLAGS	(MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT | MBOX_RECV_TOKEN)
 
@@ -130,7 +133,7 @@ static u32 read_items(const struct mbox *mb, struct item *items,
 		return 0;
 	for (i = 0; i < nr; i++) {
 		if (!mbox_plain_get_send(&send, &user[i]) ||
-		    !mbox_msg_is_spare(MBOX_PLAIN, send.len) ||
+		    send.len > LEN_MAX ||
 		    !mbox_plain_takes_len(mb, send.len))
 			break;
 		items[i].buf = send.buf;
@@ -179,7 +182,7 @@ static int fill(const struct run *run, struct mbox_msg *msg, const struct item *
 {
 	if (should_fail_usercopy())
 		return -EFAULT;
-	if (!mbox_plain_copy_in(msg->data, item->buf, item->len))
+	if (!mbox_plain_copy_in(msg->start, item->buf, item->len))
 		return MBOX_ALONE;
 	mbox_msg_sign_held(msg, run->caller->self, run->caller->payer, item->len);
 	msg->prio = array_index_nospec(item->prio, MBOX_LEVELS);
@@ -382,7 +385,7 @@ static bool write_envelope(const struct run *run, struct mbox_recv __user *user,
 /* A message that nobody else looks at: nobody will once it is out of the queue. */
 static bool may_be_run(const struct mbox_msg *msg)
 {
-	if (msg->form != MBOX_PLAIN || !mbox_msg_is_spare(MBOX_PLAIN, msg->len) ||
+	if (msg->form != MBOX_PLAIN || msg->len > LEN_MAX ||
 	    refcount_read(&msg->refs) != 1)
 		return false;
 	/* Pairs with the release in mbox_msg_release(). */
@@ -401,7 +404,7 @@ static __always_inline int deliver(const struct run *run, struct mbox_recv __use
 		return MBOX_ALONE;
 	if (should_fail_usercopy())
 		return -EFAULT;
-	if (!mbox_plain_copy_out(recv.buf, msg->data, msg->len))
+	if (!mbox_plain_copy_out(recv.buf, msg->start, msg->len))
 		return MBOX_ALONE;
 	if (should_fail_usercopy())
 		return -EFAULT;

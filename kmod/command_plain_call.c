@@ -240,7 +240,7 @@ static int deliver(struct mbox_call __user *user, const struct plain_call *call,
 	u64 clock = mbox_clock_merge(&caller->self->clock, reply->stamp);
 
 	trace_mbox_replied(request, caller->self, clock);
-	return mbox_plain_write(call->reply, reply->data, reply->len) &&
+	return mbox_plain_write(call->reply, reply) &&
 	       write_reply(user, reply, clock) ? 0 : -EFAULT;
 }
 
@@ -267,7 +267,7 @@ int mbox_command_call_plain(struct file *file, void __user *user)
 	msg->prio = array_index_nospec(call.prio, MBOX_LEVELS);
 	msg->tag = call.tag;
 	mbox_msg_set_key(mb, msg);
-	if (!mbox_plain_read(msg->data, call.buf, call.len)) {
+	if (!mbox_plain_read(msg, call.buf, call.len)) {
 		mbox_policy_discard(mb, msg);
 		err = -EFAULT;
 	} else {
@@ -303,7 +303,7 @@ static __always_inline struct mbox_msg *make_reply(struct mbox *mb, struct mbox_
 	msg->is_reply = true;
 	msg->shared = !!(reply->flags & MBOX_REPLY_SHARED);
 	msg->tag = reply->tag;
-	if (mbox_plain_read(msg->data, reply->buf, len))
+	if (mbox_plain_read(msg, reply->buf, len))
 		return msg;
 	mbox_plain_recycle(mb, caller, msg);
 	return ERR_PTR(-EFAULT);

@@ -20,6 +20,7 @@
 #include "mailbox.h"
 #include "msg.h"
 #include "participant.h"
+#include "payload.h"
 #include "recv.h"
 #include "rights.h"
 #include "send.h"
@@ -286,7 +287,7 @@ static ssize_t read_message(struct kiocb *iocb, struct iov_iter *to)
 		return PTR_ERR(msg);
 
 	len = msg->len;
-	delivered = copy_to_iter(msg->data, len, to) == len;
+	delivered = mbox_payload_to_iter(to, msg);
 	mbox_recv_end(mb, msg, &wish, delivered);
 	return delivered ? len : -EFAULT;
 }

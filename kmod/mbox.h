@@ -14,8 +14,8 @@
  *   people   registry owner rights direct
  *                                    who can find it, has it, may use it
  *   thing    mailbox                 its life and attributes
- *   matter   policy gate share link request wait queue msg files event trace
- *                                    what moves through it, who waits
+ *   matter   policy gate share link request wait queue msg payload files
+ *            event trace             what moves through it, who waits
  *   ground   account participant process ns
  *            clock.h table.h viewer.h caller.h mbox.h limits.h compat.h
  *
@@ -382,11 +382,12 @@ enum mbox_form {
  * @is_reply: it takes up no share, and nothing of a reserve
  * @shared: the sender's mark MBOX_SEND_SHARED
  * @nameless: of no user and no group
+ * @in_pieces: only the first bytes are in @start (payload.c); immutable but for spares
  * @prio: priority
  * @bucket: of mailbox->waited, where its receipt is counted
  * @skips: its receipt is counted in mailbox->skipped
  * @counted: it takes up capacity
- * @data: the payload
+ * @start: the payload, or its beginning
  *
  * It has one owner at a time: the sending call, the queue, the receiving call.
  * What is queued is guarded by mailbox->lock; the payload and the sender's
@@ -414,11 +415,12 @@ struct mbox_msg {
 	u8 is_reply : 1;
 	u8 shared : 1;
 	u8 nameless : 1;
+	u8 in_pieces : 1;
 	u8 prio;
 	u8 bucket : 7;
 	u8 skips : 1;
 	bool counted;
-	u8 data[];
+	u8 start[];
 };
 
 /* Only of one that is not MBOX_PLAIN. */

@@ -11,15 +11,15 @@
  *   MBOX_PLAIN	                                  | struct mbox_msg, payload
  *   MBOX_KEYED                 struct mbox_keyed | struct mbox_msg, payload
  *   MBOX_RARE  struct mbox_rare, struct mbox_keyed | struct mbox_msg, payload
+ *
+ * Of a large payload only the beginning is there (payload.c).
  */
 
 #include <linux/cred.h>
 #include <linux/err.h>
-#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 
 #include "account.h"
 #include "files.h"
@@ -27,6 +27,7 @@
 #include "msg.h"
 #include "ns.h"
 #include "participant.h"
+#include "payload.h"
 #include "request.h"
 #include "share.h"
 
@@ -38,22 +39,13 @@ static bool is_small(enum mbox_form form, u32 size)
 	return form != MBOX_RARE && size <= MBOX_MSG_SMALL;
 }
 
-/*
- * Contiguous memory comes in powers of two of pages: a message of 1 MiB, with
- * what we add to it, would take 2 MiB, and those are hard to find. So what is
- * large is put together from pages.
- */
 static void *alloc_bytes(enum mbox_form form, u32 size)
 {
-	size_t bytes = mbox_msg_bytes(form, size);
-
 	if (is_small(form, size))
 		return kmem_cache_alloc(small[form], MBOX_GFP);
 	if (mbox_msg_is_spare(form, size))
 		return kmalloc(MBOX_SPARE_BYTES, MBOX_GFP);
-	if (bytes <= PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
-		return kmalloc(bytes, MBOX_GFP);
-	return __vmalloc(bytes, MBOX_GFP);
+	return kmalloc(mbox_msg_bytes(form, mbox_payload_room(size)), MBOX_GFP);
 }
 
 /* A buffer for messages of up to @size bytes; of one that is not MBOX_RARE: of @size. */
@@ -70,7 +62,11 @@ struct mbox_msg *mbox_msg_alloc(enum mbox_form form, u32 size)
 		mbox_msg_rare(msg)->pool = NULL;
 		mbox_msg_rare(msg)->lodges = false;
 	}
-	return msg;
+	msg->in_pieces = false;
+	if (mbox_payload_alloc(msg, size))
+		return msg;
+	kfree(front);
+	return NULL;
 }
 
 /*
@@ -82,6 +78,7 @@ struct mbox_msg *mbox_msg_lodge(void *memory)
 	struct mbox_msg *msg = memory + mbox_msg_front(MBOX_RARE);
 
 	msg->form = MBOX_RARE;
+	msg->in_pieces = false;
 	mbox_msg_rare(msg)->pool = NULL;
 	mbox_msg_rare(msg)->lodges = true;
 	return msg;
@@ -160,12 +157,13 @@ static void give_back(struct mbox_msg *msg)
 	else if (is_small(msg->form, msg->len))
 		kmem_cache_free(small[msg->form], front);
 	else
-		kvfree(front);
+		kfree(front);
 }
 
 /* Its memory is over, or the mailbox's, for messages to come. */
 void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg)
 {
+	mbox_payload_free(msg);
 	if (mb->plain && mbox_msg_is_spare(msg->form, msg->len) &&
 	    atomic_add_unless(&mb->spares.nr, 1, MBOX_SPARES_MAX))
 		llist_add(&msg->idle, &mb->spares.idle);
@@ -280,7 +278,7 @@ int mbox_msg_init(void)
 {
 	small[MBOX_PLAIN] = create_cache("mbox_msg", MBOX_PLAIN);
 	small[MBOX_KEYED] = create_cache("mbox_keyed_msg", MBOX_KEYED);
-	if (small[MBOX_PLAIN] && small[MBOX_KEYED])
+	if (small[MBOX_PLAIN] && small[MBOX_KEYED] && !mbox_payload_init())
 		return 0;
 	mbox_msg_exit();
 	return -ENOMEM;
@@ -290,4 +288,5 @@ void mbox_msg_exit(void)
 {
 	kmem_cache_destroy(small[MBOX_PLAIN]);
 	kmem_cache_destroy(small[MBOX_KEYED]);
+	mbox_payload_exit();
 }

@@ -12,6 +12,7 @@
 #include "mbox.h"
 #include "ns.h"
 #include "participant.h"
+#include "payload.h"
 
 /* What is in front of it, in bytes. */
 static inline size_t mbox_msg_front(enum mbox_form form)
@@ -29,10 +30,11 @@ static inline size_t mbox_msg_front(enum mbox_form form)
 /* Up to so many bytes it is from a slab of its own. */
 #define MBOX_MSG_SMALL	16
 
-/* Whether its memory may be used again. */
+/* Whether its memory may be used again, but for pieces. */
 static inline bool mbox_msg_is_spare(enum mbox_form form, u32 size)
 {
-	return form == MBOX_PLAIN && size <= MBOX_SPARE_SIZE;
+	return form == MBOX_PLAIN &&
+	       (size <= MBOX_SPARE_SIZE || mbox_payload_room(size) <= MBOX_SPARE_SIZE);
 }
 
 /* Whether a former message had the buffer that one of @len bytes is to have. */

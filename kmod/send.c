@@ -15,6 +15,7 @@
 #include "files.h"
 #include "gate.h"
 #include "msg.h"
+#include "payload.h"
 #include "policy.h"
 #include "request.h"
 #include "rights.h"
@@ -219,7 +220,7 @@ static int send_user(struct mbox *mb, const struct mbox_send *send,
 		mbox_files_put(posting->files);
 		return PTR_ERR(msg);
 	}
-	if (copy_from_user(msg->data, u64_to_user_ptr(send->buf), msg->len)) {
+	if (!mbox_payload_from_user(msg, u64_to_user_ptr(send->buf))) {
 		mbox_policy_discard(mb, msg);
 		return -EFAULT;
 	}
@@ -243,7 +244,7 @@ static int send_iter(struct mbox *mb, struct iov_iter *from, struct mbox_posting
 	msg = prepare(mb, 0, len, 0, posting);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
-	if (!copy_from_iter_full(msg->data, len, from)) {
+	if (!mbox_payload_from_iter(msg, from)) {
 		mbox_policy_discard(mb, msg);
 		return -EFAULT;
 	}

@@ -6,12 +6,15 @@
 #include "kselftest_harness.h"
 #include "mbox_selftest.h"
 
+#define MOST	229353	/* bytes; the largest of those that take turns */
+
 FIXTURE(content) {
 	int fd;
 };
 
 FIXTURE_VARIANT(content) {
 	uint32_t len;
+	uint64_t flags;
 };
 
 #define CONTENT_OF(name, _len) FIXTURE_VARIANT_ADD(content, of_##name) { .len = _len }
@@ -30,10 +33,35 @@ CONTENT_OF(more_than_kmalloc_likes, 33 * PAGE + 7);
 CONTENT_OF(a_mebibyte_less_a_byte, 256 * PAGE - 1);
 CONTENT_OF(a_mebibyte, 256 * PAGE);
 
+/* Where the kernel puts it: see kmod/payload.h. */
+CONTENT_OF(what_is_in_one_place, 928);
+CONTENT_OF(a_byte_more_than_is_in_one_place, 929);
+CONTENT_OF(the_smallest_piece, 32 + 1016);
+CONTENT_OF(a_byte_more_than_the_smallest_piece, 32 + 1016 + 1);
+CONTENT_OF(the_largest_piece, 32 + 32760);
+CONTENT_OF(a_byte_more_than_the_largest_piece, 32 + 32760 + 1);
+CONTENT_OF(two_pieces, 32 + 2 * 32760);
+CONTENT_OF(a_byte_more_than_two_pieces, 32 + 2 * 32760 + 1);
+CONTENT_OF(pieces_that_a_spare_has_room_for, 32 + 7 * 32760);
+CONTENT_OF(more_pieces_than_a_spare_has_room_for, 32 + 7 * 32760 + 1);
+
+#define CONTENT_IN(name, _flags, _len)					\
+	FIXTURE_VARIANT_ADD(content, name) { .len = _len, .flags = _flags }
+
+CONTENT_IN(of_a_page_with_a_tag, MBOX_CREATE_BY_TAG, PAGE);
+CONTENT_IN(of_pages_with_a_tag, MBOX_CREATE_BY_TAG, 16 * PAGE + 1);
+CONTENT_IN(of_a_page_in_reserve, MBOX_CREATE_RESERVE, PAGE);
+CONTENT_IN(of_pages_in_reserve, MBOX_CREATE_RESERVE, 16 * PAGE + 1);
+
 FIXTURE_SETUP(content)
 {
+	struct mbox_create attr = attributes(4, variant->len);
+
 	begin();
-	self->fd = mailbox(attributes(4, variant->len));
+	attr.flags |= variant->flags;
+	if (attr.flags & MBOX_CREATE_RESERVE)
+		attr.max_bytes = MBOX_UNBOUNDED_BYTES;
+	self->fd = mailbox(attr);
 }
 
 FIXTURE_TEARDOWN(content)
@@ -85,6 +113,106 @@ TEST_F(content, is_that_of_the_moment_of_sending)
 		ASSERT_EQ(0, receive_into(self->fd, 0, in, variant->len, 0, 0, &env));
 		EXPECT_EQ(0, memcmp(buf, in, variant->len));
 	}
+}
+
+/* Through a descriptor that is not bound goes what takes the short way else. */
+TEST_F(content, arrives_by_id)
+{
+	unsigned char *out = before_a_hole(variant->len), *in = before_a_hole(variant->len);
+	uint64_t id = state(self->fd, 0).id;
+	int fd = device(O_RDWR);
+	struct mbox_recv env;
+
+	fill(out, variant->len, 4);
+	memset(in, POISON, variant->len);
+	ASSERT_EQ(0, send_bytes(fd, id, out, variant->len, 0, 0, 0));
+	ASSERT_EQ(0, receive_into(fd, id, in, variant->len, 0, 0, &env));
+	EXPECT_EQ(variant->len, env.len);
+	EXPECT_EQ(0, memcmp(out, in, variant->len));
+}
+
+TEST_F(content, arrives_by_write_and_read)
+{
+	unsigned char *out = before_a_hole(variant->len), *in = before_a_hole(variant->len);
+
+	if (!variant->len)
+		return;
+	fill(out, variant->len, 5);
+	memset(in, POISON, variant->len);
+	ASSERT_EQ(variant->len, write(self->fd, out, variant->len));
+	ASSERT_EQ(variant->len, read(self->fd, in, variant->len));
+	EXPECT_EQ(0, memcmp(out, in, variant->len));
+}
+
+TEST_F(content, can_be_seen_in_part)
+{
+	const uint32_t parts[] = { 0, 1, 31, 32, 33, 928, 929, variant->len / 2, variant->len };
+	unsigned char *out = before_a_hole(variant->len), *in;
+	struct mbox_recv env;
+	unsigned int i;
+
+	fill(out, variant->len, 6);
+	ASSERT_EQ(0, send_bytes(self->fd, 0, out, variant->len, 0, 0, 0));
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (parts[i] > variant->len)
+			continue;
+		in = before_a_hole(parts[i]);
+		memset(in, POISON, parts[i]);
+		ASSERT_EQ(0, receive_into(self->fd, 0, in, parts[i],
+					  MBOX_RECV_PEEK | MBOX_RECV_TRUNCATE, 0, &env));
+		EXPECT_EQ(variant->len, env.len);
+		EXPECT_EQ(0, memcmp(out, in, parts[i]));
+	}
+}
+
+/* Bound, and by id. */
+TEST_F(content, that_cannot_be_copied_to_its_end_stays)
+{
+	unsigned char *out = before_a_hole(variant->len), *in = before_a_hole(variant->len);
+	uint64_t ids[] = { 0, state(self->fd, 0).id };
+	int fds[] = { self->fd, device(O_RDWR) };
+	struct mbox_recv env;
+	unsigned int i;
+
+	if (!variant->len)
+		return;
+	fill(out, variant->len, 7);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(EFAULT, send_bytes(fds[i], ids[i], out + 1, variant->len, 0, 0, 0));
+		EXPECT_EQ(0, state(self->fd, 0).msgs);
+		ASSERT_EQ(0, send_bytes(fds[i], ids[i], out, variant->len, 0, 0, 0));
+		EXPECT_EQ(EFAULT, receive_into(fds[i], ids[i], in + 1, variant->len, 0, 0, &env));
+		EXPECT_EQ(1, state(self->fd, 0).msgs);
+		memset(in, POISON, variant->len);
+		ASSERT_EQ(0, receive_into(fds[i], ids[i], in, variant->len, 0, 0, &env));
+		EXPECT_EQ(0, memcmp(out, in, variant->len));
+	}
+}
+
+/* Of all kinds, in turns: each finds the memory of the one before. */
+TEST(messages_of_all_sizes_take_turns)
+{
+	static const uint32_t sizes[] = {
+		65536, 0, 64, 1000, 16, 4096, 96, 97, 229352, 17, 229353, 65536, 928, 33000, 929,
+	};
+	unsigned char *out = before_a_hole(MOST), *in = before_a_hole(MOST);
+	struct mbox_recv env;
+	unsigned int i;
+	int fd;
+
+	begin();
+	fd = mailbox(attributes(4, MOST));
+	for (i = 0; i < 4 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint32_t len = sizes[i * 4 % (sizeof(sizes) / sizeof(sizes[0]))];
+
+		fill(out, len, i);
+		memset(in, POISON, len);
+		ASSERT_EQ(0, send_bytes(fd, 0, out, len, 0, 0, 0));
+		ASSERT_EQ(0, receive_into(fd, 0, in, len, 0, 0, &env));
+		ASSERT_EQ(len, env.len);
+		ASSERT_EQ(0, memcmp(out, in, len));
+	}
+	sweep();
 }
 
 TEST_F(content, is_no_longer_than_the_mailbox_allows)
