@@ -118,7 +118,7 @@ static int call_to(const struct mbox_command *command, struct mbox_call *arg,
 	err = mbox_command_admit_sender(mb, &posting);
 	if (err)
 		return err;
-	payer = mbox_dev_payer(command->mf);
+	payer = mbox_callers_payer(&command->mf->callers);
 	if (IS_ERR(payer))
 		return PTR_ERR(payer);
 	posting.request = mbox_call_begin(mb, payer, arg);
@@ -140,7 +140,7 @@ int mbox_command_call(const struct mbox_command *command, union mbox_argument *a
 	err = check_call(&arg->call) ?: mbox_command_check_send(command, &send);
 	if (err)
 		return err;
-	self = mbox_dev_self(command->mf);
+	self = mbox_callers_self(&command->mf->callers);
 	if (IS_ERR(self))
 		return PTR_ERR(self);
 	mb = mbox_command_send_target(command, &send);
@@ -170,7 +170,7 @@ static bool valid_reply(const struct mbox_reply *reply)
 static int reply_as(const struct mbox_command *command, const struct mbox_reply *reply,
 		    struct mbox_participant *self)
 {
-	struct mbox_account *payer = mbox_dev_payer(command->mf);
+	struct mbox_account *payer = mbox_callers_payer(&command->mf->callers);
 	int err;
 
 	if (IS_ERR(payer))
@@ -188,7 +188,7 @@ int mbox_command_reply_to(const struct mbox_command *command, union mbox_argumen
 
 	if (!valid_reply(reply) || reply->result || reply->done)
 		return -EINVAL;
-	self = mbox_dev_self(command->mf);
+	self = mbox_callers_self(&command->mf->callers);
 	if (IS_ERR(self))
 		return PTR_ERR(self);
 	err = reply_as(command, reply, self);
@@ -264,7 +264,7 @@ int mbox_command_token(const struct mbox_command *command, union mbox_argument *
 
 	if (!valid_token(token))
 		return -EINVAL;
-	self = mbox_dev_self(command->mf);
+	self = mbox_callers_self(&command->mf->callers);
 	if (IS_ERR(self))
 		return PTR_ERR(self);
 	err = token->flags ? pass_token(token, self) : mbox_call_ask(self, token->token);

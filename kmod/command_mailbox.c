@@ -296,7 +296,7 @@ int mbox_command_stat(const struct mbox_command *command, union mbox_argument *a
 
 	if (stat->flags & ~MBOX_STAT_NEXT)
 		return -EINVAL;
-	viewer = mbox_viewer_self(mbox_dev_payer(command->mf));
+	viewer = mbox_viewer_self(mbox_callers_payer(&command->mf->callers));
 	if (IS_ERR(viewer.account))
 		return PTR_ERR(viewer.account);
 	err = stat->flags & MBOX_STAT_NEXT ? stat_next(stat, &viewer) :
@@ -312,7 +312,7 @@ static struct mbox_account *usage_account(const struct mbox_command *command,
 	kuid_t uid;
 
 	if (!(usage->flags & MBOX_USAGE_UID))
-		return mbox_dev_payer(command->mf);
+		return mbox_callers_payer(&command->mf->callers);
 	uid = make_kuid(user_ns, usage->uid);
 	if (!uid_valid(uid))
 		return ERR_PTR(-EINVAL);

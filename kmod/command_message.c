@@ -87,7 +87,7 @@ static struct mbox *inbox_for(const struct mbox_command *command,
 
 	if (mbox_is_dead(whose))
 		return ERR_PTR(-ESRCH);
-	self = mbox_dev_self(command->mf);
+	self = mbox_callers_self(&command->mf->callers);
 	if (IS_ERR(self))
 		return ERR_CAST(self);
 	mb = mbox_direct_inbox(whose, self);
@@ -141,7 +141,7 @@ static int post(const struct mbox_command *command, struct mbox *mb,
 {
 	int err;
 
-	posting->payer = mbox_dev_payer(command->mf);
+	posting->payer = mbox_callers_payer(&command->mf->callers);
 	if (IS_ERR(posting->payer))
 		return PTR_ERR(posting->payer);
 	err = mbox_send_user(mb, send, posting, receipt);
@@ -212,7 +212,7 @@ int mbox_command_send(const struct mbox_command *command, union mbox_argument *a
 	err = mbox_command_check_send(command, &arg->send);
 	if (err)
 		return err;
-	self = mbox_dev_self(command->mf);
+	self = mbox_callers_self(&command->mf->callers);
 	if (IS_ERR(self))
 		return PTR_ERR(self);
 	err = send_as(command, &arg->send, self);
@@ -446,7 +446,7 @@ static int receive_linked(const struct mbox_command *command, struct mbox_recv *
 			  const struct mbox_patience *patience,
 			  struct mbox_participant *sender)
 {
-	struct mbox_account *payer = mbox_dev_payer(command->mf);
+	struct mbox_account *payer = mbox_callers_payer(&command->mf->callers);
 	int err;
 
 	if (IS_ERR(payer))
@@ -647,7 +647,7 @@ int mbox_command_recv(const struct mbox_command *command, union mbox_argument *a
 	wish.key = recv->match;
 	wish.room = recv->flags & MBOX_RECV_TRUNCATE ? SIZE_MAX : recv->size;
 	wish.files_room = takes_any(recv->flags) ? U32_MAX : recv->nr_files;
-	wish.who = mbox_dev_self(command->mf);
+	wish.who = mbox_callers_self(&command->mf->callers);
 	if (IS_ERR(wish.who))
 		return PTR_ERR(wish.who);
 	if (recv->flags & MBOX_RECV_REPLY)
@@ -669,7 +669,7 @@ int mbox_command_clock(const struct mbox_command *command, union mbox_argument *
 
 	if (clock->flags & ~MBOX_CLOCK_TICK)
 		return -EINVAL;
-	self = mbox_dev_self(command->mf);
+	self = mbox_callers_self(&command->mf->callers);
 	if (IS_ERR(self))
 		return PTR_ERR(self);
 	if (clock->flags & MBOX_CLOCK_TICK) {

@@ -192,7 +192,7 @@ int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait)
 
 	if (!mb || !mbox_plain_read_send(&send, user) || !mbox_plain_takes_len(mb, send.len))
 		return MBOX_NOT_PLAIN;
-	caller = mbox_dev_caller(file->private_data);
+	caller = mbox_callers_find(mbox_dev_callers(file));
 	if (!caller || !mbox_rights_known(mb, caller, MBOX_RIGHT_SEND, &stamp))
 		return MBOX_NOT_PLAIN;
 	msg = make(mb, caller, &send);
@@ -330,7 +330,7 @@ int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait)
 
 	if (!mb || !mbox_plain_read_recv(&recv, user, RECV_FLAGS))
 		return MBOX_NOT_PLAIN;
-	caller = mbox_dev_caller(file->private_data);
+	caller = mbox_callers_find(mbox_dev_callers(file));
 	if (!caller || !mbox_rights_known(mb, caller, MBOX_RIGHT_RECV, &stamp))
 		return MBOX_NOT_PLAIN;
 	if (recv.flags & MBOX_RECV_REPLY) {

@@ -63,7 +63,7 @@ static bool begin(struct run *run, const struct file *file, fmode_t mode, unsign
 	run->mb = mbox_plain_target(file, mode);
 	if (!run->mb || mbox_is_indexed(run->mb))
 		return false;
-	run->caller = mbox_dev_caller(file->private_data);
+	run->caller = mbox_callers_find(mbox_dev_callers(file));
 	run->nr = 0;
 	run->err = 0;
 	return run->caller && mbox_rights_known(run->mb, run->caller, right, &run->stamp);

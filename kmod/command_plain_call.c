@@ -257,7 +257,7 @@ int mbox_command_call_plain(struct file *file, void __user *user)
 
 	if (!mb || !read_call(&call, user) || !mbox_plain_takes_len(mb, call.len))
 		return MBOX_NOT_PLAIN;
-	caller = mbox_dev_caller(file->private_data);
+	caller = mbox_callers_find(mbox_dev_callers(file));
 	if (!caller || !mbox_rights_known(mb, caller, MBOX_RIGHT_SEND, &stamp))
 		return MBOX_NOT_PLAIN;
 	msg = mbox_call_begin_plain(mb, caller, call.size, call.len);

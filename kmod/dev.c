@@ -7,18 +7,16 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/poll.h>
-#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 #include <linux/uio.h>
 
-#include "call.h"
+#include "callers.h"
 #include "dev.h"
 #include "direct.h"
 #include "ioctl.h"
 #include "mailbox.h"
-#include "msg.h"
 #include "participant.h"
 #include "payload.h"
 #include "recv.h"
@@ -46,160 +44,6 @@ int mbox_dev_bind(struct mbox_file *mf, struct mbox *mb)
 	return 0;
 }
 
-/* Its process, with all that this was known by. */
-static void put_process(struct mbox_caller *caller)
-{
-	mbox_participant_put(caller->self);
-	mbox_account_put(caller->payer);
-	put_cred(caller->cred);
-}
-
-static void forget(struct mbox_caller *caller, struct mbox *mb)
-{
-	if (caller->spare)
-		mbox_msg_free(mb, caller->spare);
-	mbox_call_free(caller->request);
-	put_process(caller);
-}
-
-/* The calling process: 0 or -ENOMEM. It is found when all else is there. */
-static int learn(struct mbox_caller *caller)
-{
-	struct mbox_participant *self = mbox_participant_find(task_tgid(current));
-	struct mbox_account *payer;
-
-	if (IS_ERR(self))
-		return PTR_ERR(self);
-	payer = mbox_account_find(current_user_ns(), current_euid());
-	if (IS_ERR(payer)) {
-		mbox_participant_put(self);
-		return PTR_ERR(payer);
-	}
-	WRITE_ONCE(caller->self, self);
-	caller->payer = payer;
-	caller->cred = get_current_cred();
-	caller->known = 0;
-	/* Pairs with the acquire in mbox_dev_caller(). */
-	smp_store_release(&caller->process, self->pid);
-	return 0;
-}
-
-static bool remembers_all(const struct mbox_caller *callers)
-{
-	unsigned int nr = 0;
-
-	for (; callers; callers = callers->next)
-		nr++;
-	return nr >= MBOX_CALLERS_MAX;
-}
-
-static struct mbox_caller **bucket(struct mbox_file *mf)
-{
-	return &mf->callers[hash_ptr(task_tgid(current), MBOX_CALLERS_BITS)];
-}
-
-static bool add_caller(struct mbox_caller **bucket, struct mbox_caller *caller)
-{
-	caller->next = READ_ONCE(*bucket);
-	return !remembers_all(caller->next) &&
-	       cmpxchg(bucket, caller->next, caller) == caller->next;
-}
-
-static bool has_ended(const struct mbox_caller *caller)
-{
-	/* Somebody else may be replacing it: under RCU what it was is still there. */
-	const struct mbox_participant *self = READ_ONCE(caller->self);
-
-	return self && mbox_is_dead(self);
-}
-
-/*
- * One whose process has ended, which nobody finds any more, or NULL. The opener is asked
- * for its rights even then.
- */
-static struct mbox_caller *take_out_ended(struct mbox_file *mf)
-{
-	struct mbox_caller *caller;
-	const struct pid *process;
-
-	rcu_read_lock();
-	/* Pairs with the cmpxchg in add_caller(). */
-	for (caller = smp_load_acquire(bucket(mf)); caller; caller = caller->next) {
-		/* And with the release in learn(): what it had before is not looked at. */
-		process = smp_load_acquire(&caller->process);
-		if (process && caller != &mf->opener && has_ended(caller) &&
-		    cmpxchg(&caller->process, process, NULL) == process)
-			break;
-	}
-	rcu_read_unlock();
-	return caller;
-}
-
-/* The calling process takes the place of one that has ended, if there is one. */
-static int replace(struct mbox_file *mf)
-{
-	struct mbox_caller *caller = take_out_ended(mf);
-
-	if (!caller)
-		return 0;
-	mbox_call_free(xchg(&caller->request, NULL));
-	put_process(caller);
-	WRITE_ONCE(caller->self, NULL);
-	caller->payer = NULL;
-	caller->cred = NULL;
-	/* If that fails it is nobody's from now on. */
-	return learn(caller);
-}
-
-/*
- * Another process than the one that opened it, or with other rights: it may come again. 0,
- * if it can be remembered or not, or -ENOMEM.
- */
-static int remember(struct mbox_file *mf)
-{
-	struct mbox_caller *caller;
-	int err;
-
-	/* Pairs with the cmpxchg in add_caller(). */
-	if (remembers_all(smp_load_acquire(bucket(mf))))
-		return replace(mf);
-	caller = kzalloc(sizeof(*caller), MBOX_GFP);
-	if (!caller)
-		return -ENOMEM;
-	err = learn(caller);
-	if (!err) {
-		if (add_caller(bucket(mf), caller))
-			return 0;
-		forget(caller, NULL);
-	}
-	kfree(caller);
-	return err;
-}
-
-/* The caller's account, to be put: most often one that is known. */
-struct mbox_account *mbox_dev_payer(const struct mbox_file *mf)
-{
-	const struct mbox_caller *caller = mbox_dev_caller(mf);
-
-	if (caller)
-		return mbox_account_get(caller->payer);
-	return mbox_account_find(current_user_ns(), current_euid());
-}
-
-/* The calling process, to be put, or -ENOMEM; likewise. */
-struct mbox_participant *mbox_dev_self(struct mbox_file *mf)
-{
-	const struct mbox_caller *caller = mbox_dev_caller(mf);
-	int err;
-
-	if (caller)
-		return mbox_participant_get(caller->self);
-	err = remember(mf);
-	if (err)
-		return ERR_PTR(err);
-	return mbox_participant_find(task_tgid(current));
-}
-
 static int dev_open(struct inode *inode, struct file *file)
 {
 	struct mbox_file *mf = kzalloc(sizeof(*mf), MBOX_GFP);
@@ -207,35 +51,20 @@ static int dev_open(struct inode *inode, struct file *file)
 
 	if (!mf)
 		return -ENOMEM;
-	err = learn(&mf->opener);
+	err = mbox_callers_init(&mf->callers);
 	if (err) {
 		kfree(mf);
 		return err;
 	}
-	*bucket(mf) = &mf->opener;
 	file->private_data = mf;
 	return stream_open(inode, file);
-}
-
-static void forget_all(struct mbox_caller *caller, struct mbox_file *mf)
-{
-	struct mbox_caller *next;
-
-	for (; caller; caller = next) {
-		next = caller->next;
-		forget(caller, mf->mb);
-		if (caller != &mf->opener)
-			kfree(caller);
-	}
 }
 
 static int dev_release(struct inode *inode, struct file *file)
 {
 	struct mbox_file *mf = file->private_data;
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(mf->callers); i++)
-		forget_all(mf->callers[i], mf);
+	mbox_callers_exit(&mf->callers, mf->mb);
 	if (mf->mb)
 		mbox_mailbox_put(mf->mb);
 	kfree(mf);
@@ -252,7 +81,7 @@ static struct mbox *stream_target(const struct kiocb *iocb, unsigned int right,
 	if (IS_ERR(mb))
 		return mb;
 	mbox_rights_ask(pass, right);
-	mbox_rights_ask_opener(pass, mf->opener.process, file->f_cred);
+	mbox_rights_ask_opener(pass, mf->callers.opener.process, file->f_cred);
 	if (mbox_rights_admit(mb, pass))
 		return mb;
 	return ERR_PTR(mbox_rights_refusal(mb));
@@ -278,7 +107,7 @@ static ssize_t read_message(struct kiocb *iocb, struct iov_iter *to)
 
 	if (IS_ERR(mb) || !wish.room)
 		return PTR_ERR_OR_ZERO(mb);
-	wish.who = mbox_dev_self(iocb->ki_filp->private_data);
+	wish.who = mbox_callers_self(mbox_dev_callers(iocb->ki_filp));
 	if (IS_ERR(wish.who))
 		return PTR_ERR(wish.who);
 	msg = mbox_recv_claim(mb, &wish, &pass, &patience);
@@ -324,13 +153,13 @@ static ssize_t write_message(struct kiocb *iocb, struct iov_iter *from)
 		return PTR_ERR_OR_ZERO(mb);
 	if (is_unwitting(file)) {
 		posting.payer_cred = file->f_cred;
-		posting.payer = mbox_account_get(mf->opener.payer);
+		posting.payer = mbox_account_get(mf->callers.opener.payer);
 	} else {
-		posting.payer = mbox_dev_payer(mf);
+		posting.payer = mbox_callers_payer(&mf->callers);
 	}
 	if (IS_ERR(posting.payer))
 		return PTR_ERR(posting.payer);
-	posting.from = mbox_dev_self(mf);
+	posting.from = mbox_callers_self(&mf->callers);
 	err = PTR_ERR_OR_ZERO(posting.from);
 	if (!err) {
 		err = mbox_send_iter(mb, from, &posting);
@@ -354,7 +183,7 @@ static ssize_t dev_write_iter(struct kiocb *iocb, struct iov_iter *from)
  */
 static __poll_t poll_inbox(struct mbox *mb, struct file *file, poll_table *wait)
 {
-	struct mbox_participant *self = mbox_dev_self(file->private_data);
+	struct mbox_participant *self = mbox_callers_self(mbox_dev_callers(file));
 	struct mbox_lane *lane;
 	__poll_t events;
 
@@ -395,7 +224,7 @@ static __poll_t dev_poll(struct file *file, poll_table *wait)
 static void dev_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	const struct mbox_file *mf = file->private_data;
-	struct mbox_viewer viewer = mbox_viewer_self(mf->opener.payer);
+	struct mbox_viewer viewer = mbox_viewer_self(mf->callers.opener.payer);
 	struct mbox *mb = mbox_dev_bound(mf);
 	struct mbox_stat stat;
 	bool live;

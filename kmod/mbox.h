@@ -7,7 +7,7 @@
  * uapi/linux/mbox.h says what mbox does for programs. The code that does it is
  * a house; a room includes headers of its own floor and of those below only:
  *
- *   doors    dev ioctl command_* netlink listener sysctl main
+ *   doors    dev callers ioctl command_* netlink listener sysctl main
  *                                    what system calls become verbs by
  *   verbs    send recv call          one use of a mailbox, from start to end;
  *            ends                    what follows from the end of a process
