@@ -25,14 +25,16 @@
 
 static atomic64_t last_token;
 
-static const struct mbox_cost cost = { .bytes = sizeof(struct mbox_request) };
-
 /*
  * What a process keeps for its next call (struct mbox_caller) has behind it room for a
  * message, that of the request, if it is short.
  */
 #define PLAIN_BYTES	512
-#define PLAIN_LEN	(PLAIN_BYTES - sizeof(struct mbox_request) - mbox_msg_bytes(MBOX_RARE, 0))
+#define PLAIN_USED	(sizeof(struct mbox_request) + sizeof(struct mbox_rare) + \
+			 sizeof(struct mbox_keyed) + sizeof(struct mbox_msg))
+#define PLAIN_LEN	(PLAIN_BYTES - PLAIN_USED)
+
+static_assert(PLAIN_USED < PLAIN_BYTES);
 
 void mbox_call_free(struct mbox_request *request)
 {
@@ -46,12 +48,12 @@ void mbox_call_free(struct mbox_request *request)
 
 static void release(struct mbox_request *request)
 {
-	mbox_ns_uncharge_bytes(request->mb->ns, request->payer, cost.bytes);
+	mbox_ns_uncharge_bytes(request->mb->ns, request->payer, request->bytes);
 	mbox_call_free(request);
 }
 
 static struct mbox_request *alloc_request(struct mbox *mb, struct mbox_account *payer,
-					  size_t bytes)
+					  u32 bytes)
 {
 	struct mbox_request *request = kmalloc(bytes, MBOX_GFP);
 
@@ -59,6 +61,7 @@ static struct mbox_request *alloc_request(struct mbox *mb, struct mbox_account *
 		return NULL;
 	request->mb = mbox_mailbox_get(mb);
 	request->payer = mbox_account_get(payer);
+	request->bytes = bytes;
 	request->release = release;
 	return request;
 }
@@ -82,6 +85,7 @@ static void init_request(struct mbox_request *request, size_t room, u32 files_ro
 struct mbox_request *mbox_call_begin(struct mbox *mb, struct mbox_account *payer,
 				     const struct mbox_call *call)
 {
+	const struct mbox_cost cost = { .bytes = sizeof(struct mbox_request) };
 	bool truncate = call->flags & MBOX_CALL_TRUNCATE;
 	struct mbox_request *request = alloc_request(mb, payer, sizeof(*request));
 	int err;
@@ -128,7 +132,7 @@ static struct mbox_msg *make_request(struct mbox_request *request, struct mbox_c
 struct mbox_msg *mbox_call_begin_plain(struct mbox *mb, struct mbox_caller *caller,
 				       size_t room, u32 len)
 {
-	size_t bytes = mbox_msg_bytes(MBOX_RARE, len) + cost.bytes;
+	size_t bytes = mbox_msg_bytes(MBOX_RARE, len) + PLAIN_BYTES;
 	struct mbox_request *request;
 	struct mbox_msg *msg;
 
@@ -153,7 +157,7 @@ void mbox_call_end_plain(struct mbox_caller *caller, struct mbox_request *reques
 {
 	if (!refcount_dec_and_test(&request->refs))
 		return;
-	mbox_ns_uncharge_bytes(request->mb->ns, request->payer, cost.bytes);
+	mbox_ns_uncharge_bytes(request->mb->ns, request->payer, request->bytes);
 	mbox_call_free(xchg(&caller->request, request));
 }
 

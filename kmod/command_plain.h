@@ -228,7 +228,7 @@ static inline struct mbox *mbox_plain_target(const struct file *file, fmode_t mo
 	       mb : NULL;
 }
 
-static inline bool mbox_plain_takes_len(const struct mbox *mb, u64 len)
+static __always_inline bool mbox_plain_takes_len(const struct mbox *mb, u64 len)
 {
 	return len <= mb->max_size && (len == mb->max_size || !(mb->kind & MBOX_CREATE_FIXED));
 }
@@ -241,9 +241,10 @@ static inline bool mbox_plain_is_as_known(const struct mbox *mb, unsigned int st
 
 /*
  * A buffer for the caller's message, or NULL: the one that it kept, if that is of the kind
- * that such a message would have anyway.
+ * that such a message would have anyway; else that is given back, so that the next one kept
+ * is of the kind that is asked for.
  */
-static inline struct mbox_msg *mbox_plain_buffer(struct mbox *mb, struct mbox_caller *caller,
+static inline struct mbox_msg *mbox_plain_buffer(struct mbox_caller *caller,
 						 enum mbox_form form, u32 len)
 {
 	struct mbox_msg *msg;
@@ -255,7 +256,7 @@ static inline struct mbox_msg *mbox_plain_buffer(struct mbox *mb, struct mbox_ca
 		return mbox_msg_alloc(form, len);
 	if (mbox_msg_suits(msg, len) && mbox_payload_alloc(msg, len))
 		return msg;
-	mbox_msg_free(mb, msg);
+	mbox_msg_give_back(msg);
 	return mbox_msg_alloc(form, len);
 }
 

@@ -164,7 +164,7 @@ static u32 get_buffers(struct run *run, const struct item *items, u32 nr)
 		if (i < spares && mbox_msg_suits(*msg, items->len))
 			continue;
 		if (i < spares)
-			mbox_msg_free(run->mb, *msg);
+			mbox_msg_give_back(*msg);
 		*msg = mbox_msg_alloc(MBOX_PLAIN, items->len);
 		if (!*msg)
 			break;
@@ -172,7 +172,8 @@ static u32 get_buffers(struct run *run, const struct item *items, u32 nr)
 	}
 	if (i == nr)
 		return nr;
-	run->err = -ENOMEM;
+	/* There may be memory for one alone. */
+	run->err = MBOX_ALONE;
 	if (i + 1 < spares)
 		mbox_msg_free_many(run->mb, msg + 1, spares - i - 1);
 	return i;
@@ -293,15 +294,20 @@ static u32 post_all(const struct run *run, struct mbox_msg **msgs)
 	return done;
 }
 
-/* How many there is room for. */
+/* How many there is room for, were they as long as may be. */
 static u32 guess_room(const struct mbox *mb)
 {
-	/* A guess, for it is looked at under the lock. */
-	u32 msgs = data_race(mb->queue.msgs);
-	/* Likewise. */
+	const struct mbox_queue *queue = &mb->queue;
+	/* Guesses, for they are looked at under the lock. */
+	u32 msgs = data_race(queue->msgs);
+	u64 bytes = data_race(queue->bytes);
 	u32 senders = data_race(mb->nr_senders);
 
-	return senders || msgs >= mb->queue.max_msgs ? 0 : mb->queue.max_msgs - msgs;
+	if (senders || msgs >= queue->max_msgs || bytes > queue->max_bytes)
+		return 0;
+	/* One that is shorter may fit in what is left. */
+	bytes = (queue->max_bytes - bytes) / clamp_t(u32, mb->max_size, 1, LEN_MAX) + 1;
+	return min_t(u64, queue->max_msgs - msgs, bytes);
 }
 
 /**

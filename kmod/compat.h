@@ -11,6 +11,11 @@
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 
+/* Its kfree() does not know what is from a kmem_cache; it went with 6.4. */
+#ifdef CONFIG_SLOB
+#error mbox needs SLUB or SLAB
+#endif
+
 /*
  * Newer kernels are told the size of a table, older ones look for an empty row
  * behind its last. So the table has that row, and @rows does not count it.

@@ -147,11 +147,12 @@ static bool lodges(const struct mbox_msg *msg)
 	return rare && rare->lodges;
 }
 
-/* Back to where it came from. */
-static void give_back(struct mbox_msg *msg)
+/* A buffer, back to where it came from. */
+void mbox_msg_give_back(struct mbox_msg *msg)
 {
 	void *front = (void *)msg - mbox_msg_front(msg->form);
 
+	mbox_payload_free(msg);
 	if (lodges(msg))
 		mbox_request_put(mbox_msg_request(msg));
 	else if (is_small(msg->form, msg->len))
@@ -160,15 +161,17 @@ static void give_back(struct mbox_msg *msg)
 		kfree(front);
 }
 
-/* Its memory is over, or the mailbox's, for messages to come. */
+/* Its memory is over, or the mailbox's while that lives, for messages to come. */
 void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg)
 {
-	mbox_payload_free(msg);
 	if (mb->plain && mbox_msg_is_spare(msg->form, msg->len) &&
-	    atomic_add_unless(&mb->spares.nr, 1, MBOX_SPARES_MAX))
+	    READ_ONCE(mb->state) == MBOX_LIVE &&
+	    atomic_add_unless(&mb->spares.nr, 1, MBOX_SPARES_MAX)) {
+		mbox_payload_free(msg);
 		llist_add(&msg->idle, &mb->spares.idle);
-	else
-		give_back(msg);
+	} else {
+		mbox_msg_give_back(msg);
+	}
 }
 
 /* For how many there is room; they count from now on. */
@@ -185,14 +188,14 @@ static int take_room(struct mbox_spares *spares, int nr)
 /* Likewise, of many that may be spares of a mailbox which is plain. */
 void mbox_msg_free_many(struct mbox *mb, struct mbox_msg **msgs, u32 nr)
 {
-	u32 kept = take_room(&mb->spares, nr), i;
+	u32 kept = READ_ONCE(mb->state) == MBOX_LIVE ? take_room(&mb->spares, nr) : 0, i;
 
 	for (i = 1; i < kept; i++)
 		msgs[i - 1]->idle.next = &msgs[i]->idle;
 	if (kept)
 		llist_add_batch(&msgs[0]->idle, &msgs[kept - 1]->idle, &mb->spares.idle);
 	for (i = kept; i < nr; i++)
-		give_back(msgs[i]);
+		mbox_msg_give_back(msgs[i]);
 }
 
 /* How many there were, up to @nr. The mailbox is locked, see mbox_msg_restock(). */
@@ -221,7 +224,7 @@ void mbox_msg_free_spares(struct mbox *mb)
 	struct mbox_msg *msg, *next;
 
 	llist_for_each_entry_safe(msg, next, llist_del_all(&mb->spares.idle), idle)
-		give_back(msg);
+		mbox_msg_give_back(msg);
 	atomic_set(&mb->spares.nr, 0);
 }
 

@@ -64,6 +64,7 @@ void mbox_msg_free_spares(struct mbox *mb);
 struct mbox_msg *mbox_msg_get(struct mbox_msg *msg);
 bool mbox_msg_release(struct mbox *mb, struct mbox_msg *msg);
 void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg);
+void mbox_msg_give_back(struct mbox_msg *msg);
 void mbox_msg_free_list(struct mbox *mb, struct list_head *msgs);
 void mbox_msg_free_many(struct mbox *mb, struct mbox_msg **msgs, u32 nr);
 u32 mbox_msg_take_spares(struct mbox *mb, struct mbox_msg **msgs, u32 nr);

@@ -27,6 +27,7 @@
  * @payer: whose account it is charged to (a reference); immutable
  * @room: the longest reply that its caller takes; immutable
  * @files_room: the most files; immutable
+ * @bytes: of memory, for quotas; immutable
  * @caller: the waiter of its caller, once the mailbox has it and until it is
  *	decided, else NULL; mailbox->lock
  * @reply: what the caller was given; the caller's then
@@ -46,6 +47,7 @@ struct mbox_request {
 	struct mbox_account *payer;
 	size_t room;
 	u32 files_room;
+	u32 bytes;
 	struct mbox_waiter *caller;
 	struct mbox_msg *reply;
 	struct list_head held;

@@ -1562,6 +1562,24 @@ TEST_F(batch, of_sends_stops_where_the_bytes_are_used_up)
 	expect_numbers(_metadata, fd, 0, 42);
 }
 
+TEST_F(batch, of_messages_without_bytes_works_where_there_are_no_others)
+{
+	struct mbox_create attr = attributes(100, 0);
+	struct mbox_batch batch = batch_on(self->desk, SENDS, 60, 0);
+	uint32_t i;
+	int fd;
+
+	attr.max_bytes = 0;
+	fd = mailbox(attr);
+	fill_sends(self->desk, 60, 0, MBOX_SEND_NONBLOCK);
+	for (i = 0; i < 60; i++)
+		self->desk->sends[i].len = 0;
+	self->desk->sends[50].len = 1;
+	ASSERT_EQ(0, call(fd, MBOX_IOC_SEND_BATCH, &batch));
+	expect_outcome(_metadata, batch, 50, EMSGSIZE);
+	EXPECT_EQ(50, state(fd, 0).msgs);
+}
+
 TEST_F(batch, of_sends_stops_where_a_quota_does)
 {
 	struct mbox_batch batch = batch_on(self->desk, SENDS, 60, 0);

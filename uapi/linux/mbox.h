@@ -1161,7 +1161,8 @@ struct mbox_token {
  * @error: out; 0 if all were, else the negative errno of the next one
  *
  * Each item, with flags and results of its own, is carried out as by MBOX_IOC_SEND
- * or MBOX_IOC_RECV, one after the other, until one fails or a signal comes. The call
+ * or MBOX_IOC_RECV, one after the other, until one fails or a signal comes. Items and
+ * what they send may be read before those in front of them are carried out. The call
  * fails, with the errno of the first item, only if @done would be 0; or with EFAULT,
  * if the structure becomes unwritable meanwhile.
  *
