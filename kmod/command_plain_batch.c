@@ -298,9 +298,11 @@ static u32 post_all(const struct run *run, struct mbox_msg **msgs)
 static u32 guess_room(const struct mbox *mb)
 {
 	const struct mbox_queue *queue = &mb->queue;
-	/* Guesses, for they are looked at under the lock. */
+	/* A guess, for it is looked at under the lock. */
 	u32 msgs = data_race(queue->msgs);
+	/* Likewise. */
 	u64 bytes = data_race(queue->bytes);
+	/* Likewise. */
 	u32 senders = data_race(mb->nr_senders);
 
 	if (senders || msgs >= queue->max_msgs || bytes > queue->max_bytes)
