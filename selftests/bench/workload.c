@@ -288,7 +288,7 @@ static void close_channels(struct scene *scene)
 static void open_many(struct scene *scene)
 {
 	struct rlimit files = { .rlim_cur = 3 * scene->at.channels, .rlim_max = 3 * scene->at.channels };
-	struct shape shape = { .size = scene->at.size };
+	struct shape shape = { .size = scene->at.size, .depth = scene->at.depth };
 
 	if (!scene->at.channels)
 		return;
