@@ -785,7 +785,8 @@ static int finish(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
 	__releases(&mb->lock)
 {
 	bool waits = has_to_wait(mb, waiter, sending, patience, wakes);
-	int err = waiter->done ? waiter->result : -EAGAIN;
+	/* An owner may have ended since that was asked for. */
+	int err = waiter->done ? waiter->result : mbox_is_gone(mb) ? -EIDRM : -EAGAIN;
 	enum mbox_wait_what what = MBOX_WAIT_SEND;
 
 	if (waits)
