@@ -18,6 +18,7 @@
 #include "policy.h"
 #include "process.h"
 #include "queue.h"
+#include "rights.h"
 #include "trace.h"
 #include "wait.h"
 
@@ -228,6 +229,15 @@ static inline struct mbox *mbox_plain_target(const struct file *file, fmode_t mo
 	       mb : NULL;
 }
 
+/* The calling process, if the descriptor knows it, and that it has the right. */
+static inline struct mbox_caller *mbox_plain_caller(const struct file *file, struct mbox *mb,
+						    unsigned int right, unsigned int *stamp)
+{
+	struct mbox_caller *caller = mbox_callers_find(mbox_dev_callers(file));
+
+	return caller && mbox_rights_known(mb, caller, right, stamp) ? caller : NULL;
+}
+
 static __always_inline bool mbox_plain_takes_len(const struct mbox *mb, u64 len)
 {
 	return len <= mb->max_size && (len == mb->max_size || !(mb->kind & MBOX_CREATE_FIXED));
@@ -287,18 +297,51 @@ static inline bool mbox_plain_may_send(const struct mbox *mb, u32 len, unsigned 
 	       mbox_queue_has_room(&mb->queue, len);
 }
 
+/* For each of so many messages. */
+static __always_inline void mbox_plain_wake_pollers(struct mbox *mb, __poll_t events, u32 nr)
+{
+	/* The lock orders this after the change, see mbox_wakes_flush(). */
+	if (!waitqueue_active(&mb->poll_wait))
+		return;
+	while (nr--)
+		wake_up_interruptible_poll(&mb->poll_wait, events);
+}
+
+/* So many messages are queued now. The mailbox is locked before, and not any more. */
+static __always_inline void mbox_plain_queued(struct mbox *mb, u32 nr)
+	__releases(&mb->lock)
+{
+	if (!mbox_queue_has_room(&mb->queue, mb->max_size))
+		mbox_policy_look_for_room(mb);
+	spin_unlock(&mb->lock);
+	mbox_plain_wake_pollers(mb, EPOLLIN | EPOLLRDNORM, nr);
+}
+
+/* Likewise: so many have left the queue. Whoever waits for room may be let in. */
+static __always_inline void mbox_plain_unqueued(struct mbox *mb, u32 nr)
+	__releases(&mb->lock)
+{
+	bool full;
+
+	if (nr && mb->nr_senders) {
+		mbox_policy_let_in(mb);
+		return;
+	}
+	if (mb->full)
+		mbox_policy_look_for_room(mb);
+	full = mb->full;
+	spin_unlock(&mb->lock);
+	if (!full)
+		mbox_plain_wake_pollers(mb, EPOLLOUT | EPOLLWRNORM, nr);
+}
+
 /* Into the queue, in which it has room; nobody waits for it. The mailbox is locked before. */
 static __always_inline void mbox_plain_queue(struct mbox *mb, struct mbox_msg *msg)
 	__releases(&mb->lock)
 {
 	mbox_queue_add(&mb->queue, msg);
 	trace_mbox_send(mb, msg);
-	if (!mbox_queue_has_room(&mb->queue, mb->max_size))
-		mbox_policy_look_for_room(mb);
-	spin_unlock(&mb->lock);
-	/* The lock orders this after the change, see mbox_wakes_flush(). */
-	if (waitqueue_active(&mb->poll_wait))
-		wake_up_interruptible_poll(&mb->poll_wait, EPOLLIN | EPOLLRDNORM);
+	mbox_plain_queued(mb, 1);
 }
 
 /* A message that is a request, and has nothing else that is rare. */

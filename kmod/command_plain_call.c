@@ -257,8 +257,8 @@ int mbox_command_call_plain(struct file *file, void __user *user)
 
 	if (!mb || !read_call(&call, user) || !mbox_plain_takes_len(mb, call.len))
 		return MBOX_NOT_PLAIN;
-	caller = mbox_callers_find(mbox_dev_callers(file));
-	if (!caller || !mbox_rights_known(mb, caller, MBOX_RIGHT_SEND, &stamp))
+	caller = mbox_plain_caller(file, mb, MBOX_RIGHT_SEND, &stamp);
+	if (!caller)
 		return MBOX_NOT_PLAIN;
 	msg = mbox_call_begin_plain(mb, caller, call.size, call.len);
 	if (IS_ERR_OR_NULL(msg))
