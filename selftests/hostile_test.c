@@ -116,25 +116,45 @@ FIXTURE_TEARDOWN(choice)
 }
 
 #define CALLS	50
-#define CHANGES	400000
+#define TRIES	500	/* until the next pause */
+#define PAUSES	100
 
-/*
- * How many choices of several are over, though there are changes in the middle of
- * them, before more changes are made than there are mailboxes to look at.
- */
-static unsigned int count_short_choices(int fd, struct mbox_recv how, const uint32_t *changes)
+/* Calls in the middle of which there were changes, but fewer than mailboxes to look at. */
+struct short_choices {
+	uint32_t of_changed, of_unchanged;
+};
+
+static bool is_short_choice(int fd, struct mbox_recv how, const uint32_t *changes)
 {
-	uint32_t end = told(changes) + CHANGES;
-	unsigned int nr = 0;
+	uint32_t before = told(changes), during;
 	struct letter letter;
 
-	how.flags |= MBOX_RECV_NONBLOCK;
-	while (nr < CALLS && (int32_t)(end - told(changes)) > 0) {
-		uint32_t before = told(changes), during;
+	NEED(receive_as(fd, how, &letter) == EAGAIN);
+	during = told(changes) - before;
+	return during > 4 && during <= how.nr_ids;
+}
 
-		NEED(receive_as(fd, how, &letter) == EAGAIN);
-		during = told(changes) - before;
-		nr += during > 4 && during <= how.nr_ids;
+/*
+ * Those among mailboxes that nobody changes are as short as they can be. They tell
+ * whether the machine lets two processors run side by side: where it does not, it may
+ * when one of them has slept.
+ */
+static struct short_choices count_short_choices(int fd, struct mbox_recv how,
+						const uint32_t *changes)
+{
+	struct short_choices nr = { 0, 0 };
+	uint64_t ids[MBOX_CHOICE_MAX];
+	struct mbox_recv unchanged = how;
+	unsigned int i;
+
+	memcpy(ids, (void *)(uintptr_t)how.ids, sizeof(ids));
+	ids[MBOX_CHOICE_MAX - 1] = ids[0];
+	unchanged.ids = (uintptr_t)ids;
+	for (i = 1; i <= PAUSES * TRIES && nr.of_unchanged < CALLS; i++) {
+		nr.of_unchanged += is_short_choice(fd, unchanged, changes);
+		nr.of_changed += is_short_choice(fd, how, changes);
+		if (i % TRIES == 0)
+			usleep(100000);
 	}
 	return nr;
 }
@@ -143,19 +163,22 @@ static unsigned int count_short_choices(int fd, struct mbox_recv how, const uint
  * One who waits for a moment without changes is through when those who make them have
  * to pause, and hardly ever before.
  */
-TEST_F(choice, is_over_soon_whatever_changes_that_takes_no_right)
+TEST_F_TIMEOUT(choice, is_over_soon_whatever_changes_that_takes_no_right, 120)
 {
-	uint32_t *nr = shared(sizeof(*nr));
+	struct short_choices *nr = shared(sizeof(*nr));
 	pid_t chooser = spawn();
 
 	if (!chooser) {
 		become(OWNER, OWNER);
 		run_on(0);
+		self->how.flags |= MBOX_RECV_NONBLOCK;
 		*nr = count_short_choices(self->fd, self->how, self->changes.times);
 		_exit(0);
 	}
 	EXPECT_EQ(0, join(chooser));
-	EXPECT_EQ(CALLS, *nr);
+	if (nr->of_unchanged < CALLS)
+		SKIP(return, "two processors hardly ever ran at the same time");
+	EXPECT_LE(CALLS / 2, nr->of_changed);
 }
 
 static void wait_for_changes(const struct repeater *changes)
