@@ -3,11 +3,11 @@
  * payload.c - the bytes of a message: where they lie, and how they come and go.
  *
  * Up to MBOX_PAYLOAD_WHOLE of them are in the message. Of more, only the first are, so that
- * what is largest fits in as few pieces as there are 32 KiB in it:
+ * what is largest fits in as few pieces as there are 64 KiB in it:
  *
  *   struct mbox_msg | first bytes | pointers to pieces, NULL
  *                                      |
- *                                      +--> 32 KiB | ... | 1, 2, 4, 8, 16 or 32 KiB
+ *                                      +--> 64 KiB | ... | 1, 2, 4, 8, 16, 32 or 64 KiB
  *
  * Pieces are used again by whoever sends next, which costs nothing but to take them. To
  * have the memory of 64 KiB mapped page by page, cleared (init_on_alloc=1, as Debian has
@@ -23,7 +23,7 @@
 #include "payload.h"
 
 #define LEAST	10	/* 1 KiB */
-#define MOST	15	/* 32 KiB */
+#define MOST	16	/* 64 KiB */
 
 /* By size; of each the kernel keeps a pointer, too. */
 static struct kmem_cache *caches[MOST - LEAST + 1];

@@ -13,8 +13,8 @@
 #define MBOX_PAYLOAD_WHOLE	(SZ_1K - sizeof(struct mbox_msg))
 #define MBOX_PAYLOAD_FIRST	32
 
-/* The largest piece: the kernel finds memory of up to this size well, next to what it adds. */
-#define MBOX_PAYLOAD_PIECE	((u32)(SZ_32K - sizeof(void *)))
+/* The largest piece, next to what the kernel adds: of two a second one costs 500 instructions. */
+#define MBOX_PAYLOAD_PIECE	((u32)(SZ_64K - sizeof(void *)))
 
 /**
  * struct mbox_part - bytes of a message that lie in a row
