@@ -184,7 +184,11 @@ static void *map_to_fill(int file, size_t len)
 	data = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	if (data == MAP_FAILED)
 		return NULL;
-	if (!madvise(data, len, MADV_POPULATE_WRITE))
+	/*
+	 * When this is unmapped, what was read once does not count as in use for that:
+	 * else the kernel takes 700 instructions more for each page.
+	 */
+	if (!madvise(data, len, MADV_SEQUENTIAL) && !madvise(data, len, MADV_POPULATE_WRITE))
 		return data;
 	munmap(data, len);
 	return NULL;
