@@ -56,3 +56,13 @@ double measure_median(double *numbers, size_t nr)
 {
 	return measure_percentile(numbers, nr, 50);
 }
+
+double measure_mean(const double *numbers, size_t nr)
+{
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		sum += numbers[i];
+	return sum / nr;
+}

@@ -24,6 +24,7 @@ void measure_begin(void);
 /* These put the numbers in order. The p-th of n is one of them, by nearest rank. */
 double measure_median(double *numbers, size_t nr);
 double measure_percentile(double *numbers, size_t nr, unsigned int percent);
+double measure_mean(const double *numbers, size_t nr);
 
 /* Write a number to a file of /proc or /sys. */
 void measure_set(const char *path, const char *value);
