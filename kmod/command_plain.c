@@ -306,6 +306,18 @@ static noinline int wait(struct file *file, struct mbox_recv __user *user, struc
 	return err;
 }
 
+/* Who does not wait is told so. */
+static noinline int find_nothing(struct mbox *mb, unsigned int stamp)
+{
+	bool empty;
+
+	spin_lock(&mb->lock);
+	empty = mbox_plain_is_as_known(mb, stamp) && !mbox_queue_first(&mb->queue) &&
+		!mb->nr_senders;
+	spin_unlock(&mb->lock);
+	return empty ? -EAGAIN : MBOX_NOT_PLAIN;
+}
+
 /* 0, an error, or MBOX_NOT_PLAIN. If there is no message it waits only if it @may_wait. */
 int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait)
 {
@@ -331,8 +343,9 @@ int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait)
 	msg = data_race(mb->queue.msgs) ? take(mb, caller, &recv, stamp, &clock) : NULL;
 	if (msg)
 		return deliver(user, mb, caller, msg, recv.buf, clock) ? 0 : -EFAULT;
-	if (may_wait && !(recv.flags & (MBOX_RECV_NONBLOCK | MBOX_RECV_TIMEOUT)) &&
-	    !(file->f_flags & O_NONBLOCK))
+	if (recv.flags & MBOX_RECV_TIMEOUT)
+		return MBOX_NOT_PLAIN;
+	if (may_wait && !(recv.flags & MBOX_RECV_NONBLOCK) && !(file->f_flags & O_NONBLOCK))
 		return wait(file, user, mb, caller, &recv, stamp);
-	return MBOX_NOT_PLAIN;
+	return find_nothing(mb, stamp);
 }
