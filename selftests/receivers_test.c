@@ -509,7 +509,7 @@ static void receive_with_two_threads(int fd, uint32_t *taken)
 TEST_F(single, process_cannot_keep_another_out_with_two_threads)
 {
 	uint32_t *greedy = shared(sizeof(*greedy)), *modest = shared(sizeof(*modest)), i;
-	const uint32_t turns = 100;
+	const uint32_t turns = 25;
 	pid_t two = spawn(), one;
 
 	if (!two)
