@@ -998,6 +998,25 @@ TEST_F(trace, tells_of_each_message_of_a_batch_and_one_command)
 	EXPECT_TRUE(says(nth("mbox_command", 0), "name", "MBOX_IOC_SEND_BATCH"));
 }
 
+/* The same, when the items are carried out together. */
+TEST_F(trace, tells_of_each_message_of_a_batch_that_goes_the_short_way)
+{
+	struct mbox_send items[3] = { };
+	struct mbox_batch batch = { .items = (uintptr_t)items, .nr = 3, .size = sizeof(items[0]) };
+	int fd = mailbox(attributes(4, SIZE));
+	uint64_t id = state(fd, 0).id;
+	struct letter letter;
+	unsigned int i;
+
+	ASSERT_EQ(0, post(fd, 0, "a", 0));
+	ASSERT_EQ(0, fetch(fd, 0, &letter));
+	ASSERT_EQ(0, call(fd, MBOX_IOC_SEND_BATCH, &batch));
+	EXPECT_EQ(3, batch.done);
+	read_events();
+	for (i = 0; i < 4; i++)
+		EXPECT_PLACE(nth("mbox_send", i), id, i + 1);
+}
+
 /*
  * Namespaces, and processes that are no more.
  */

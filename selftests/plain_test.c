@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The short ways of messages, batches and calls (command_plain*.c): what is rare in them.
+ * What is common in them is what most other tests do, above all bound_*_test and
+ * batch_test.
+ */
+#include "kselftest_harness.h"
+#include <sched.h>
+#include "fault.h"
+#include "mbox_selftest.h"
+
+#define SIZE	2000
+#define MANY	8
+#define LONG	1000	/* not kept to be used again, neither as a message nor in a request */
+
+FIXTURE(plain) {
+	int fd;
+};
+
+FIXTURE_SETUP(plain)
+{
+	struct letter letter;
+
+	begin();
+	self->fd = mailbox(attributes(MANY, SIZE));
+	/* From now on the descriptor knows this process. */
+	NEED(!post(self->fd, 0, "first", 0));
+	NEED(!fetch(self->fd, 0, &letter));
+}
+
+FIXTURE_TEARDOWN(plain)
+{
+	sweep();
+}
+
+/*
+ * Batches.
+ */
+
+static void send_batch(int fd, const char *text, uint32_t len)
+{
+	struct mbox_send items[MANY] = { };
+	struct mbox_batch batch = {
+		.items = (uintptr_t)items, .nr = MANY, .size = sizeof(items[0]),
+	};
+	uint32_t i;
+
+	for (i = 0; i < MANY; i++) {
+		items[i].buf = (uintptr_t)text;
+		items[i].len = len;
+	}
+	NEED(!call(fd, MBOX_IOC_SEND_BATCH, &batch));
+	NEED(batch.done == MANY);
+}
+
+static void receive_batch(int fd, struct mbox_recv *items, char (*texts)[SIZE])
+{
+	struct mbox_batch batch = {
+		.items = (uintptr_t)items, .nr = MANY, .size = sizeof(items[0]),
+	};
+	uint32_t i;
+
+	memset(items, 0, MANY * sizeof(*items));
+	for (i = 0; i < MANY; i++) {
+		items[i].buf = (uintptr_t)texts[i];
+		items[i].size = SIZE;
+	}
+	NEED(!call(fd, MBOX_IOC_RECV_BATCH, &batch));
+	NEED(batch.done == MANY);
+}
+
+struct author {
+	int fd;
+	uint32_t tid;		/* told when all is sent */
+	uint32_t read;
+};
+
+static void *send_and_stay(void *data)
+{
+	struct author *author = data;
+
+	send_batch(author->fd, "of a thread", 11);
+	tell(&author->tid, syscall(SYS_gettid));
+	WAIT_UNTIL(told(&author->read));
+	return NULL;
+}
+
+TEST_F(plain, batch_tells_of_the_thread_that_sent)
+{
+	static char texts[MANY][SIZE];
+	struct author author = { .fd = self->fd };
+	struct mbox_recv items[MANY];
+	pthread_t thread;
+	int i;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, send_and_stay, &author));
+	WAIT_UNTIL(told(&author.tid));
+	receive_batch(self->fd, items, texts);
+	for (i = 0; i < MANY; i++) {
+		EXPECT_EQ(getpid(), items[i].pid);
+		EXPECT_EQ((int)told(&author.tid), items[i].tid);
+		EXPECT_STREQ("of a thread", texts[i]);
+	}
+	EXPECT_NE(getpid(), items[0].tid);
+	tell(&author.read, 1);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+}
+
+/* The memory of very short ones is of another kind than that of longer ones. */
+TEST_F(plain, batch_does_not_use_the_memory_of_messages_of_another_kind)
+{
+	static const char longer[] = "a message that is longer than the very short ones";
+	static char texts[MANY][SIZE];
+	struct mbox_recv items[MANY];
+	struct letter letter;
+	int i, k;
+
+	for (k = 0; k < 2; k++) {
+		for (i = 0; i < 3; i++)
+			ASSERT_EQ(0, post(self->fd, 0, "short", 0));
+		for (i = 0; i < 3; i++)
+			ASSERT_EQ(0, fetch(self->fd, 0, &letter));
+		send_batch(self->fd, longer, sizeof(longer));
+		receive_batch(self->fd, items, texts);
+		for (i = 0; i < MANY; i++)
+			ASSERT_STREQ(longer, texts[i]);
+	}
+	send_batch(self->fd, "short", 6);
+	receive_batch(self->fd, items, texts);
+	for (i = 0; i < MANY; i++)
+		ASSERT_STREQ("short", texts[i]);
+}
+
+static pid_t spawn_poller(int fd, short event)
+{
+	struct pollfd pollfd = { .fd = fd, .events = event };
+	pid_t pid = spawn();
+
+	if (!pid)
+		_exit(poll(&pollfd, 1, -1) == 1 && pollfd.revents == event ? 0 : 1);
+	WAIT_UNTIL(sleeps(pid));
+	return pid;
+}
+
+TEST_F(plain, batch_wakes_who_polls)
+{
+	static char texts[MANY][SIZE];
+	struct mbox_recv items[MANY];
+	pid_t poller = spawn_poller(self->fd, POLLIN);
+
+	send_batch(self->fd, "x", 1);
+	EXPECT_EQ(0, join(poller));
+	poller = spawn_poller(self->fd, POLLOUT);
+	receive_batch(self->fd, items, texts);
+	EXPECT_EQ(0, join(poller));
+}
+
+#define TURNS	200
+
+struct clocked {
+	pthread_t thread;
+	uint64_t clocks[TURNS * MANY];
+};
+
+static void *send_and_receive_batches(void *data)
+{
+	struct clocked *clocked = data;
+	int fd = mailbox(attributes(MANY, SIZE));
+	struct mbox_recv items[MANY];
+	char texts[MANY][SIZE];
+	int i, k;
+
+	for (i = 0; i < TURNS; i++) {
+		send_batch(fd, "x", 1);
+		receive_batch(fd, items, texts);
+		for (k = 0; k < MANY; k++)
+			clocked->clocks[i * MANY + k] = items[k].clock;
+	}
+	close(fd);
+	return NULL;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Both have the clock of their process, which goes on between two events. */
+TEST_F(plain, batches_of_two_threads_are_events_one_after_the_other)
+{
+	static struct clocked two[2];
+	uint64_t all[2 * TURNS * MANY];
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&two[i].thread, NULL, send_and_receive_batches, &two[i]));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, pthread_join(two[i].thread, NULL));
+		memcpy(all + i * TURNS * MANY, two[i].clocks, sizeof(two[i].clocks));
+	}
+	qsort(all, 2 * TURNS * MANY, sizeof(all[0]), by_number);
+	for (i = 1; i < 2 * TURNS * MANY; i++)
+		ASSERT_LT(all[i - 1], all[i]);
+}
+
+/*
+ * Who waits with real-time priority, on a processor that another one needs to send.
+ */
+
+TEST_F(plain, receive_of_a_real_time_task_lets_the_sender_run)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	pid_t child = spawn(), sender;
+	struct letter letter;
+	cpu_set_t set;
+
+	if (child) {
+		EXPECT_EQ(0, join(child));
+		return;
+	}
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	NEED(!sched_setaffinity(0, sizeof(set), &set));
+	NEED(!sched_setscheduler(0, SCHED_FIFO, &param));
+	/* Through the general way, and from then on the short one. */
+	NEED(!post(self->fd, 0, "x", 0));
+	NEED(!fetch(self->fd, 0, &letter));
+	sender = spawn();
+	if (!sender)
+		_exit(post(self->fd, 0, "y", 0));
+	NEED(!fetch_and_wait(self->fd, 0, &letter));
+	NEED(!strcmp(letter.text, "y"));
+	NEED(!join(sender));
+	_exit(0);
+}
+
+/*
+ * Calls: by a thread, to the thread of the test.
+ */
+
+struct caller {
+	pthread_t thread;
+	int fd;
+	struct mbox_call *how;
+	int error;
+};
+
+static void *run_call(void *data)
+{
+	struct caller *caller = data;
+
+	caller->error = call(caller->fd, MBOX_IOC_CALL, caller->how);
+	return NULL;
+}
+
+static void begin_to_call(struct caller *caller, int fd, struct mbox_call *how)
+{
+	caller->fd = fd;
+	caller->how = how;
+	NEED(!pthread_create(&caller->thread, NULL, run_call, caller));
+}
+
+static int end_of_call(struct caller *caller)
+{
+	NEED(!pthread_join(caller->thread, NULL));
+	return caller->error;
+}
+
+static uint64_t take_request(int fd)
+{
+	struct letter letter;
+
+	NEED(!receive_as(fd, (struct mbox_recv){ .flags = MBOX_RECV_TOKEN }, &letter));
+	NEED(letter.env.token);
+	return letter.env.token;
+}
+
+static int reply_to(int fd, uint64_t token)
+{
+	struct mbox_reply reply = {
+		.token = token, .buf = (uintptr_t)"reply", .len = 5,
+	};
+
+	return call(fd, MBOX_IOC_REPLY, &reply);
+}
+
+static struct mbox_call call_of(const char *text, uint64_t len, char *reply, uint64_t size)
+{
+	return (struct mbox_call){
+		.buf = (uintptr_t)text, .len = len, .reply = (uintptr_t)reply, .size = size,
+	};
+}
+
+static void call_and_reply(int fd)
+{
+	struct mbox_call how;
+	struct caller caller;
+	char reply[8] = "";
+
+	how = call_of("request", 7, reply, sizeof(reply));
+	begin_to_call(&caller, fd, &how);
+	NEED(!reply_to(fd, take_request(fd)));
+	NEED(!end_of_call(&caller));
+	NEED(how.reply_len == 5 && !strcmp(reply, "reply"));
+}
+
+TEST_F(plain, call_whose_structure_cannot_be_read_is_none)
+{
+	call_and_reply(self->fd);
+	EXPECT_EQ(EFAULT, call(self->fd, MBOX_IOC_CALL, (void *)8));
+	EXPECT_EQ(EFAULT, call(self->fd, MBOX_IOC_CALL,
+			       before_a_hole(sizeof(struct mbox_call) - 1)));
+	EXPECT_EQ(0, state(self->fd, 0).msgs);
+	EXPECT_EQ(0, state(self->fd, 0).requests);
+	call_and_reply(self->fd);
+}
+
+TEST_F(plain, call_whose_structure_cannot_be_written_loses_its_reply)
+{
+	struct mbox_call *how = before_a_hole(PAGE);
+	struct caller caller;
+	char reply[8];
+
+	call_and_reply(self->fd);
+	*how = call_of("request", 7, reply, sizeof(reply));
+	NEED(!mprotect(how, PAGE, PROT_READ));
+	begin_to_call(&caller, self->fd, how);
+	EXPECT_EQ(0, reply_to(self->fd, take_request(self->fd)));
+	EXPECT_EQ(EFAULT, end_of_call(&caller));
+	EXPECT_EQ(0, state(self->fd, 0).requests);
+	call_and_reply(self->fd);
+}
+
+/*
+ * Where there is no memory.
+ */
+
+/* What the module asks for is denied to this thread meanwhile. */
+static int call_in_need(int fd, unsigned long command, void *arg)
+{
+	int error;
+
+	fail_always(code_of_module());
+	error = call(fd, command, arg);
+	fail_always(no_code);
+	return error;
+}
+
+static bool can_deny_memory(void)
+{
+	return choose_faults(SLABS, no_code);
+}
+
+/* While the one request that is kept is another thread's. */
+TEST_F(plain, call_without_memory_for_its_request_is_none)
+{
+	struct mbox_call how, second;
+	struct caller caller;
+	char reply[8];
+	uint64_t token;
+
+	if (!can_deny_memory())
+		SKIP(return, "the kernel cannot deny memory");
+	call_and_reply(self->fd);
+	second = how = call_of("request", 7, reply, sizeof(reply));
+	begin_to_call(&caller, self->fd, &how);
+	token = take_request(self->fd);
+	EXPECT_EQ(ENOMEM, call_in_need(self->fd, MBOX_IOC_CALL, &second));
+	EXPECT_EQ(0, state(self->fd, 0).msgs);
+	EXPECT_EQ(1, state(self->fd, 0).requests);
+	EXPECT_EQ(0, reply_to(self->fd, token));
+	EXPECT_EQ(0, end_of_call(&caller));
+	call_and_reply(self->fd);
+}
+
+TEST_F(plain, call_without_memory_for_its_message_is_none)
+{
+	static char text[LONG];
+	struct mbox_call how;
+	char reply[8];
+
+	if (!can_deny_memory())
+		SKIP(return, "the kernel cannot deny memory");
+	call_and_reply(self->fd);
+	how = call_of(text, sizeof(text), reply, sizeof(reply));
+	EXPECT_EQ(ENOMEM, call_in_need(self->fd, MBOX_IOC_CALL, &how));
+	EXPECT_EQ(0, state(self->fd, 0).msgs);
+	EXPECT_EQ(0, state(self->fd, 0).requests);
+	call_and_reply(self->fd);
+}
+
+/* The caller goes on waiting, and can be replied to. */
+TEST_F(plain, reply_without_memory_before_a_receive_is_none)
+{
+	static char text[LONG], buf[LONG];
+	struct mbox_reply reply = { .buf = (uintptr_t)text, .len = sizeof(text) };
+	struct mbox_recv how = {
+		.flags = MBOX_RECV_TOKEN | MBOX_RECV_REPLY | MBOX_RECV_NONBLOCK,
+		.buf = (uintptr_t)buf, .size = sizeof(buf), .reply = (uintptr_t)&reply,
+	};
+	struct mbox_call call;
+	struct caller caller;
+
+	if (!can_deny_memory())
+		SKIP(return, "the kernel cannot deny memory");
+	call_and_reply(self->fd);
+	call = call_of("request", 7, buf, sizeof(buf));
+	begin_to_call(&caller, self->fd, &call);
+	reply.token = take_request(self->fd);
+	EXPECT_EQ(ENOMEM, call_in_need(self->fd, MBOX_IOC_RECV, &how));
+	EXPECT_EQ(1, state(self->fd, 0).requests);
+	EXPECT_EQ(0, reply_to(self->fd, reply.token));
+	EXPECT_EQ(0, end_of_call(&caller));
+	EXPECT_EQ(5, call.reply_len);
+}
+
+TEST_HARNESS_MAIN
