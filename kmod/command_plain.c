@@ -8,7 +8,8 @@
  * Calls have one of their own (command_plain_call.c); what they send is received here.
  *
  * What is not so is left to the general way (command_message.c), before anything has
- * happened: there is nothing here that is not there, too. On 6.1 a send and a receive of
+ * happened: there is nothing here that is not there, too, but that members of a structure
+ * which nobody asks for need not be readable. On 6.1 a send and a receive of
  * 64 bytes take 6,830 instructions there and 2,160 here, of which 1,140 are those of two
  * system calls that do nothing (make bench). That comes of this:
  *
@@ -313,7 +314,7 @@ static noinline int find_nothing(struct mbox *mb, unsigned int stamp)
 
 	spin_lock(&mb->lock);
 	empty = mbox_plain_is_as_known(mb, stamp) && !mbox_queue_first(&mb->queue) &&
-		!mb->nr_senders;
+		!mb->nr_senders && !mb->full;
 	spin_unlock(&mb->lock);
 	return empty ? -EAGAIN : MBOX_NOT_PLAIN;
 }

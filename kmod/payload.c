@@ -3,7 +3,7 @@
  * payload.c - the bytes of a message: where they lie, and how they come and go.
  *
  * Up to MBOX_PAYLOAD_WHOLE of them are in the message. Of more, only the first are, so that
- * what is largest fits in as few pieces as there are 64 KiB in it:
+ * up to 256 KiB fit in as few pieces as there are 64 KiB in them:
  *
  *   struct mbox_msg | first bytes | pointers to pieces, NULL
  *                                      |
@@ -33,10 +33,14 @@ static size_t size_of(unsigned int bits)
 	return BIT(bits) - sizeof(void *);
 }
 
-/* Large memory may be had only in pages that are not side by side. */
+/*
+ * Pages that lie side by side, if there are so many; else they need not, for to move others
+ * out of their way is much work, and may be in vain.
+ */
 static bool alloc_largest(u8 **pieces, size_t nr)
 {
-	static const gfp_t easily = (MBOX_GFP & ~__GFP_RETRY_MAYFAIL) | __GFP_NORETRY;
+	static const gfp_t easily = (MBOX_GFP | __GFP_NORETRY) &
+				    ~(__GFP_RETRY_MAYFAIL | __GFP_DIRECT_RECLAIM);
 	size_t i;
 
 	if (!nr || kmem_cache_alloc_bulk(caches[MOST - LEAST], easily, nr, (void **)pieces))

@@ -13,7 +13,11 @@
 #define MBOX_PAYLOAD_WHOLE	(SZ_1K - sizeof(struct mbox_msg))
 #define MBOX_PAYLOAD_FIRST	32
 
-/* The largest piece, next to what the kernel adds: of two a second one costs 500 instructions. */
+/*
+ * The largest piece, next to what the kernel adds: where there are two, the second one costs
+ * 500 instructions. Up to half of the last piece is not used, which nobody is charged for but
+ * a memory cgroup.
+ */
 #define MBOX_PAYLOAD_PIECE	((u32)(SZ_64K - sizeof(void *)))
 
 /**

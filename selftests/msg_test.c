@@ -6,7 +6,7 @@
 #include "kselftest_harness.h"
 #include "mbox_selftest.h"
 
-#define MOST	229353	/* bytes; the largest of those that take turns */
+#define MOST	458729	/* bytes; the largest of those that take turns */
 
 FIXTURE(content) {
 	int fd;
@@ -38,12 +38,14 @@ CONTENT_OF(what_is_in_one_place, 928);
 CONTENT_OF(a_byte_more_than_is_in_one_place, 929);
 CONTENT_OF(the_smallest_piece, 32 + 1016);
 CONTENT_OF(a_byte_more_than_the_smallest_piece, 32 + 1016 + 1);
-CONTENT_OF(the_largest_piece, 32 + 32760);
-CONTENT_OF(a_byte_more_than_the_largest_piece, 32 + 32760 + 1);
-CONTENT_OF(two_pieces, 32 + 2 * 32760);
-CONTENT_OF(a_byte_more_than_two_pieces, 32 + 2 * 32760 + 1);
-CONTENT_OF(pieces_that_a_spare_has_room_for, 32 + 7 * 32760);
-CONTENT_OF(more_pieces_than_a_spare_has_room_for, 32 + 7 * 32760 + 1);
+CONTENT_OF(the_largest_piece_but_one, 32 + 32760);
+CONTENT_OF(a_byte_more_than_the_largest_piece_but_one, 32 + 32760 + 1);
+CONTENT_OF(the_largest_piece, 32 + 65528);
+CONTENT_OF(a_byte_more_than_the_largest_piece, 32 + 65528 + 1);
+CONTENT_OF(two_pieces, 32 + 2 * 65528);
+CONTENT_OF(a_byte_more_than_two_pieces, 32 + 2 * 65528 + 1);
+CONTENT_OF(pieces_that_a_spare_has_room_for, 32 + 7 * 65528);
+CONTENT_OF(more_pieces_than_a_spare_has_room_for, 32 + 7 * 65528 + 1);
 
 #define CONTENT_IN(name, _flags, _len)					\
 	FIXTURE_VARIANT_ADD(content, name) { .len = _len, .flags = _flags }
@@ -146,7 +148,9 @@ TEST_F(content, arrives_by_write_and_read)
 
 TEST_F(content, can_be_seen_in_part)
 {
-	const uint32_t parts[] = { 0, 1, 31, 32, 33, 928, 929, variant->len / 2, variant->len };
+	const uint32_t parts[] = {
+		0, 1, 31, 32, 33, 928, 929, 65560, 65561, variant->len / 2, variant->len,
+	};
 	unsigned char *out = before_a_hole(variant->len), *in;
 	struct mbox_recv env;
 	unsigned int i;
@@ -193,7 +197,7 @@ TEST_F(content, that_cannot_be_copied_to_its_end_stays)
 TEST(messages_of_all_sizes_take_turns)
 {
 	static const uint32_t sizes[] = {
-		65536, 0, 64, 1000, 16, 4096, 96, 97, 229352, 17, 229353, 65536, 928, 33000, 929,
+		65536, 0, 64, 1000, 16, 4096, 96, 97, 458728, 17, 458729, 65536, 928, 33000, 929,
 	};
 	unsigned char *out = before_a_hole(MOST), *in = before_a_hole(MOST);
 	struct mbox_recv env;

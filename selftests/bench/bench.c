@@ -87,8 +87,9 @@ struct result {
 static unsigned int rounds;
 
 /*
- * Time is disturbed by what else the machine does, instructions are not. A sample is not as
- * long as it takes until everybody has had their turn: so of those no median is taken.
+ * Time is disturbed by what else the machine does, instructions by little but the tick. A
+ * sample is not as long as it takes until everybody has had their turn: so no median is taken
+ * of those.
  */
 static double cost_of(double *samples, size_t nr)
 {
