@@ -412,11 +412,14 @@ static bool is_touchy(const struct world *world)
 		if (box->attr.flags & (MBOX_CREATE_RESERVE | MBOX_CREATE_SINGLE) &&
 		    box->nr_senders + box->nr_receivers + box->nr_turn)
 			return true;
+		/* What a receiver has is charged until it is done with it. */
+		if (box->share < 100 && box->nr_receivers)
+			return true;
 	}
 	for (i = 0; i < ACTORS; i++)
 		if (world->actors[i].waits != NOTHING && world->actors[i].accepts)
 			return true;
-	/* What a receiver has is charged until it is done with it. */
+	/* Likewise. */
 	return oracle_busy(world) && quota_is_near(world, ITEMS_MAX);
 }
 
