@@ -364,14 +364,15 @@ static bool has_lost(struct world *w, const struct box *b, int who, bool privile
 	return true;
 }
 
+/* All have lost it before one of them makes room for another: those who wait for that first. */
 static void recheck_receivers(struct world *w, struct box *b)
 {
 	int list[ACTORS * IDS_MAX + ACTORS];
-	unsigned int nr = b->nr_receivers, i;
+	unsigned int nr = b->nr_turn, i;
 
-	memcpy(list, b->receivers, nr * sizeof(list[0]));
-	memcpy(list + nr, b->turn, b->nr_turn * sizeof(list[0]));
-	nr += b->nr_turn;
+	memcpy(list, b->turn, nr * sizeof(list[0]));
+	memcpy(list + nr, b->receivers, b->nr_receivers * sizeof(list[0]));
+	nr += b->nr_receivers;
 	for (i = 0; i < nr; i++) {
 		int who = list[i];
 
