@@ -437,13 +437,12 @@ TEST_F(poll, tells_state_and_not_rights)
 static pid_t spawn_poller(int fd, short event, uint32_t *polls)
 {
 	pid_t child = spawn();
-	struct pollfd pollfd = { .fd = fd, .events = event };
 
 	if (child)
 		return child;
 	NEED(!(events(fd) & event));
 	tell(polls, true);
-	_exit(poll(&pollfd, 1, -1) == 1 && pollfd.revents == event ? 0 : 1);
+	exit_when_polled(fd, event);
 }
 
 static void wait_for_poller(pid_t poller, uint32_t *polls)

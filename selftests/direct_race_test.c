@@ -200,8 +200,9 @@ TEST_F(pair, has_none_if_one_ends)
 		WAIT_UNTIL(told(&self->stage->done) >= 1 &&
 			   sleeps(self->stage->pids[!dead]));
 		error = self->stage->errors[!dead];
-		ASSERT_TRUE(!error || error == ESRCH || error == EIDRM ||
-			    !printf("# says: %s\n", strerror(error)));
+		ASSERT_TRUE(!error || error == ESRCH || error == EIDRM) {
+			TH_LOG("%s", strerror(error));
+		}
 		WAIT_UNTIL(!links_of(self->fd, self->stage->pids[!dead]));
 		end(self->stage->pids[!dead]);
 		WAIT_UNTIL(!usage_of(self->fd, 0).ns_bytes);

@@ -1219,7 +1219,7 @@ TEST_F(loss, of_a_sender_gives_back_the_room_of_its_message)
 TEST_F(loss, of_a_sender_is_told_to_those_who_poll_for_its_room)
 {
 	uint64_t id = create_by(self->owner, closed(1, 0));
-	struct pollfd pollfd = { .fd = descriptor(id, O_RDWR), .events = POLLOUT };
+	int fd = descriptor(id, O_RDWR);
 	pid_t poller;
 
 	ASSERT_EQ(0, grant_by(self->owner, id, self->one->pid, SEND));
@@ -1227,7 +1227,7 @@ TEST_F(loss, of_a_sender_is_told_to_those_who_poll_for_its_room)
 	wait_for_senders(self->fd, id, 1);
 	poller = spawn();
 	if (!poller)
-		_exit(poll(&pollfd, 1, -1) == 1 && pollfd.revents == POLLOUT ? 0 : 1);
+		exit_when_polled(fd, POLLOUT);
 	WAIT_UNTIL(sleeps(poller));
 	ASSERT_EQ(0, revoke_by(self->owner, id, self->one->pid, SEND));
 	EXPECT_EQ(EKEYREVOKED, end_act(self->one));
@@ -1236,14 +1236,12 @@ TEST_F(loss, of_a_sender_is_told_to_those_who_poll_for_its_room)
 
 TEST_F(loss, does_not_touch_pollers)
 {
-	struct pollfd pollfd = { .events = POLLIN };
-	pid_t poller;
+	int fd = descriptor(self->id, O_RDWR);
+	pid_t poller = spawn();
 
-	pollfd.fd = descriptor(self->id, O_RDWR);
-	poller = spawn();
 	if (!poller) {
 		become(STRANGER, STRANGER);
-		_exit(poll(&pollfd, 1, -1) == 1 && pollfd.revents == POLLIN ? 0 : 1);
+		exit_when_polled(fd, POLLIN);
 	}
 	WAIT_UNTIL(sleeps(poller));
 	ASSERT_EQ(0, chmod_by(self->owner, self->id, 0666));

@@ -324,6 +324,14 @@ static inline short polled(int fd, short events)
 	return pollfd.revents;
 }
 
+/* The end of a child: 0 if it is told of that event, and of nothing else. */
+static inline void __attribute__((noreturn)) exit_when_polled(int fd, short event)
+{
+	struct pollfd pollfd = { .fd = fd, .events = event };
+
+	_exit(poll(&pollfd, 1, -1) == 1 && pollfd.revents == event ? 0 : 1);
+}
+
 static inline bool is_poison(const void *memory, size_t size)
 {
 	const unsigned char *byte = memory;

@@ -134,11 +134,10 @@ TEST_F(plain, batch_does_not_use_the_memory_of_messages_of_another_kind)
 
 static pid_t spawn_poller(int fd, short event)
 {
-	struct pollfd pollfd = { .fd = fd, .events = event };
 	pid_t pid = spawn();
 
 	if (!pid)
-		_exit(poll(&pollfd, 1, -1) == 1 && pollfd.revents == event ? 0 : 1);
+		exit_when_polled(fd, event);
 	WAIT_UNTIL(sleeps(pid));
 	return pid;
 }
