@@ -15,6 +15,7 @@
 #include "callers.h"
 #include "msg.h"
 #include "participant.h"
+#include "process.h"
 
 /* Its process, with all that this was known by. */
 static void put_process(struct mbox_caller *caller)
@@ -47,7 +48,7 @@ static int learn(struct mbox_caller *caller)
 	}
 	WRITE_ONCE(caller->self, self);
 	caller->payer = payer;
-	caller->cred = get_current_cred();
+	caller->cred = mbox_process_get_cred(current_cred());
 	caller->known = 0;
 	/* Pairs with the acquire in mbox_callers_find(). */
 	smp_store_release(&caller->process, self->pid);

@@ -20,6 +20,7 @@
 #include "mailbox.h"
 #include "netlink.h"
 #include "ns.h"
+#include "process.h"
 #include "registry.h"
 #include "rights.h"
 
@@ -38,9 +39,9 @@ int mbox_netlink_viewer(struct mbox_viewer *viewer, const struct sk_buff *skb)
 	if (IS_ERR(viewer->account))
 		return PTR_ERR(viewer->account);
 	get_pid(viewer->process);
-	get_cred(viewer->cred);
+	mbox_process_get_cred(viewer->cred);
 	if (opener && opener != viewer->cred)
-		viewer->opener = get_cred(opener);
+		viewer->opener = mbox_process_get_cred(opener);
 	return 0;
 }
 

@@ -34,6 +34,7 @@
 #include "link.h"
 #include "msg.h"
 #include "policy.h"
+#include "process.h"
 #include "queue.h"
 #include "request.h"
 #include "trace.h"
@@ -221,7 +222,7 @@ static struct mbox_waiter *unqueue(struct mbox *mb, struct mbox_msg *msg)
 static void hold(struct mbox *mb, struct mbox_request *request, const struct mbox_pass *pass)
 {
 	request->pass = *pass;
-	request->cred = get_cred(pass->actors[0].cred);
+	request->cred = mbox_process_get_cred(pass->actors[0].cred);
 	list_add_tail(&request->held, &mb->held);
 	mb->nr_held++;
 	request->caller->held = true;

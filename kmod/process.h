@@ -2,6 +2,8 @@
 #ifndef MBOX_PROCESS_H
 #define MBOX_PROCESS_H
 
+#include <linux/compiler.h>
+#include <linux/cred.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 
@@ -19,6 +21,13 @@ static inline pid_t mbox_process_nr(struct pid *pid)
 	const struct upid *own = &pid->numbers[pid->level];
 
 	return own->ns == ns_of_pid(task_pid(current)) ? own->nr : pid_vnr(pid);
+}
+
+/* Another reference to credentials, if any. */
+static inline const struct cred *mbox_process_get_cred(const struct cred *cred)
+{
+	/* It also writes to them, always the same, while others do so or read it. */
+	return data_race(get_cred(cred));
 }
 
 #endif /* MBOX_PROCESS_H */
