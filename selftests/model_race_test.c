@@ -344,6 +344,41 @@ static unsigned int box_of(const uint64_t *ids, uint64_t id)
 	return BOXES;
 }
 
+static void note_receipt(struct ledger *ledger, const struct mbox_recv *how,
+			 const struct parcel *parcel)
+{
+	struct fate *fate;
+
+	check_parcel(how, parcel);
+	/* The numbers of victims come again and again. */
+	if (how->flags & MBOX_RECV_PEEK || parcel->number >= SENDERS * EACH)
+		return;
+	fate = &ledger->fates[parcel->number];
+	NEED(fate->id == how->from && fate->prio == how->prio);
+	fate->seq = how->seq;
+	count_up(&fate->received);
+}
+
+/* What somebody could not take went back, perhaps when nobody received any more. */
+static void receive_rest(int fd, struct ledger *ledger)
+{
+	struct parcel parcel;
+	unsigned int box;
+
+	for (box = 0; box < BOXES; box++) {
+		const struct mbox_recv any = {
+			.id = id_of(ledger, box),
+			.flags = MBOX_RECV_NONBLOCK,
+			.buf = (uintptr_t)&parcel,
+			.size = sizeof(parcel),
+		};
+		struct mbox_recv how;
+
+		for (how = any; !call(fd, MBOX_IOC_RECV, &how); how = any)
+			note_receipt(ledger, &how, &parcel);
+	}
+}
+
 static void be_receiver(int fd, const FIXTURE_VARIANT(race) *variant, struct ledger *ledger)
 {
 	bool ordered = !variant->faults && !variant->deletes && !variant->kills;
@@ -353,25 +388,15 @@ static void be_receiver(int fd, const FIXTURE_VARIANT(race) *variant, struct led
 
 	srand(getpid());
 	while (!told(&ledger->stop)) {
-		struct fate *fate;
-
 		if (receive_parcel(fd, variant, ledger, &parcel, &how)) {
 			count_up(&ledger->disturbed);
 			continue;
 		}
-		check_parcel(&how, &parcel);
-		if (how.flags & MBOX_RECV_PEEK)
-			continue;
-		/* The numbers of victims come again and again. */
-		if (parcel.number >= SENDERS * EACH)
-			continue;
-		fate = &ledger->fates[parcel.number];
-		NEED(fate->id == how.from && fate->prio == how.prio);
-		fate->seq = how.seq;
-		count_up(&fate->received);
-		if (ordered)
+		note_receipt(ledger, &how, &parcel);
+		if (ordered && !(how.flags & MBOX_RECV_PEEK))
 			check_order(&memory, box_of(ledger->ids, how.from), &how);
 	}
+	receive_rest(fd, ledger);
 }
 
 /* Each of a few helpers does its mischief until it is ended. */
