@@ -278,34 +278,49 @@ static int queued_by(const struct box *b, int who)
 	return NOBODY;
 }
 
-/* A sender gives up, or has to. */
-void wait_withdraw(struct world *w, struct box *b, int who)
+/* Out of where a sender waits; false if what it sends is not there any more. */
+static bool step_out(struct world *w, struct box *b, int who)
 {
 	struct actor *s = &w->actors[who];
 	int at = queued_by(b, who);
-	struct message msg = s->msg;
 	bool held = false;
 
-	if (msg.request != NOBODY) {
-		held = w->requests[msg.request].held || (s->waits == A_REPLY && at == NOBODY);
-		w->requests[msg.request].held = false;
-		w->requests[msg.request].caller = NOBODY;
+	if (s->msg.request != NOBODY) {
+		struct request *q = &w->requests[s->msg.request];
+
+		held = q->held || (s->waits == A_REPLY && at == NOBODY);
+		q->held = false;
+		q->caller = NOBODY;
 	}
 	s->waits = NOTHING;
 	if (held)
-		return;
+		return false;
 	if (at != NOBODY)
 		queue_take(b, at);
 	else
 		remove_int(b->senders, &b->nr_senders, who);
-	if (b->gone)
+	return !b->gone;
+}
+
+/* Who waits for a slot has none. */
+static void let_go(struct world *w, struct box *b, const struct message *msg, bool queued)
+{
+	if (queued)
+		wait_discard(w, b, msg);
+	else
+		queue_uncharge(b, msg);
+}
+
+/* A sender gives up, or has to. */
+void wait_withdraw(struct world *w, struct box *b, int who)
+{
+	struct message msg = w->actors[who].msg;
+	bool queued = queued_by(b, who) != NOBODY;
+
+	if (!step_out(w, b, who))
 		return;
 	wait_settle(w, b);
-	/* Who waits for a slot has none. */
-	if (at == NOBODY)
-		queue_uncharge(b, &msg);
-	else
-		wait_discard(w, b, &msg);
+	let_go(w, b, &msg, queued);
 }
 
 static void let_in(struct world *w, struct box *b)
@@ -382,8 +397,12 @@ static void recheck_receivers(struct world *w, struct box *b)
 	}
 }
 
+/* Likewise: what one of them had queued makes room for none of the others. */
 static void recheck_senders(struct world *w, struct box *b)
 {
+	struct message msgs[ACTORS];
+	bool queued[ACTORS];
+	unsigned int nr = 0, i;
 	int who;
 
 	for (who = 0; who < ACTORS; who++) {
@@ -395,9 +414,14 @@ static void recheck_senders(struct world *w, struct box *b)
 			continue;
 		if (!has_lost(w, b, who, s->privileged[0], MBOX_RIGHT_SEND))
 			continue;
-		wait_withdraw(w, b, who);
+		msgs[nr] = s->msg;
+		queued[nr] = queued_by(b, who) != NOBODY;
+		nr += step_out(w, b, who);
 		tell_end(w, who, EKEYREVOKED);
 	}
+	wait_settle(w, b);
+	for (i = 0; i < nr; i++)
+		let_go(w, b, &msgs[i], queued[i]);
 }
 
 static void recheck_requests(struct world *w, struct box *b)
