@@ -413,7 +413,7 @@ static bool run_op(const struct op *wish, uint32_t *new_steps, struct tally *tal
 		return true;
 	good = good && compare_done(new_steps, tally) && compare_boxes() && compare_usage() &&
 	       compare_waiting();
-	if (verbose)
+	if (verbose || (!good && tells_errors()))
 		printf("\n");
 	return good;
 }
@@ -472,14 +472,14 @@ bool sequential_run(const struct program *program, bool verbosely, struct tally 
 	*new_steps = 0;
 	begin_world();
 	for (i = 0; i < program->nr && good && !world.unsure; i++) {
-		if (tells_errors())
+		if (verbose)
 			printf("# %3u ", i);
 		good = run_op(&program->ops[i], new_steps, tally);
 	}
 	if (world.unsure) {
 		tally->ops += program->nr - i;
 		if (tells_errors())
-			printf("not predicted: %s\n", world.why);
+			printf("%snot predicted: %s\n", verbose ? " " : "# ", world.why);
 	}
 	tally->programs++;
 	return end_world(good);
