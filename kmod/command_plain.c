@@ -80,7 +80,7 @@ static __always_inline struct mbox_msg *make(struct mbox *mb, struct mbox_caller
 
 	if (!mbox_ns_charge_msgs(mb->ns, caller->payer, 1, mbox_msg_bytes(form, send->len)))
 		return NULL;
-	msg = mbox_plain_buffer(caller, form, send->len);
+	msg = mbox_plain_buffer(mb, caller, form, send->len);
 	if (!msg) {
 		mbox_msg_uncharge(mb, caller->payer, form, send->len);
 		return ERR_PTR(-ENOMEM);

@@ -254,11 +254,13 @@ static inline bool mbox_plain_is_as_known(const struct mbox *mb, unsigned int st
  * that such a message would have anyway; else that is given back, so that the next one kept
  * is of the kind that is asked for.
  */
-static inline struct mbox_msg *mbox_plain_buffer(struct mbox_caller *caller,
+static inline struct mbox_msg *mbox_plain_buffer(struct mbox *mb, struct mbox_caller *caller,
 						 enum mbox_form form, u32 len)
 {
 	struct mbox_msg *msg;
 
+	if (mbox_msg_is_longer(form, len))
+		return mbox_msg_alloc_longer(mb, len);
 	if (!mbox_msg_is_spare(form, len))
 		return mbox_msg_alloc(form, len);
 	msg = xchg(&caller->spare, NULL);
@@ -280,9 +282,10 @@ static __always_inline void mbox_plain_recycle(struct mbox *mb, struct mbox_call
 	if (!refcount_dec_and_test(&msg->refs))
 		return;
 	mbox_msg_release_plain(mb, msg);
-	mbox_payload_free(msg);
-	if (mbox_msg_is_spare(msg->form, msg->len))
+	if (mbox_msg_is_spare(msg->form, msg->len)) {
+		mbox_payload_free(msg);
 		msg = xchg(&caller->spare, msg);
+	}
 	if (msg)
 		mbox_msg_free(mb, msg);
 }

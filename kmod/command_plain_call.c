@@ -294,7 +294,7 @@ static __always_inline struct mbox_msg *make_reply(struct mbox *mb, struct mbox_
 
 	if (!mbox_ns_charge_msgs(mb->ns, caller->payer, 1, mbox_msg_bytes(MBOX_PLAIN, len)))
 		return NULL;
-	msg = mbox_plain_buffer(caller, MBOX_PLAIN, len);
+	msg = mbox_plain_buffer(mb, caller, MBOX_PLAIN, len);
 	if (!msg) {
 		mbox_msg_uncharge_reply(mb, caller->payer, MBOX_PLAIN, len);
 		return ERR_PTR(-ENOMEM);

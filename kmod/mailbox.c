@@ -127,6 +127,8 @@ static size_t bytes_of(const struct mbox *mb)
 			 BIT(mb->seeker_bits) * sizeof(*mb->seekers);
 	if (mb->plain)
 		bytes += MBOX_SPARES_MAX * MBOX_SPARE_BYTES;
+	if (mb->plain && mb->max_size > MBOX_SPARE_SIZE)
+		bytes += mbox_msg_bytes(MBOX_PLAIN, min_t(u32, mb->max_size, MBOX_LONGER_SIZE));
 	if (mb->kind & MBOX_CREATE_RESERVE)
 		bytes += mb->queue.max_msgs * mbox_msg_bytes(MBOX_RARE, mb->max_size);
 	return bytes;

@@ -39,12 +39,21 @@ static bool is_small(enum mbox_form form, u32 size)
 	return form != MBOX_RARE && size <= MBOX_MSG_SMALL;
 }
 
+/* Which power of two is allocated for the bytes of a longer message, in itself or as a piece. */
+static unsigned int order_of(u32 size)
+{
+	return order_base_2(size <= MBOX_PAYLOAD_WHOLE ? sizeof(struct mbox_msg) + size :
+			    size - MBOX_PAYLOAD_FIRST + sizeof(void *));
+}
+
 static void *alloc_bytes(enum mbox_form form, u32 size)
 {
 	if (is_small(form, size))
 		return kmem_cache_alloc(small[form], MBOX_GFP);
 	if (mbox_msg_is_spare(form, size))
 		return kmalloc(MBOX_SPARE_BYTES, MBOX_GFP);
+	if (mbox_msg_is_longer(form, size) && size <= MBOX_PAYLOAD_WHOLE)
+		return kmalloc(BIT(order_of(size)), MBOX_GFP);
 	return kmalloc(mbox_msg_bytes(form, mbox_payload_room(size)), MBOX_GFP);
 }
 
@@ -161,12 +170,36 @@ void mbox_msg_give_back(struct mbox_msg *msg)
 		kfree(front);
 }
 
+/* Whether a former longer message had the memory that one of @len bytes is to have. */
+static bool has_memory_for(const struct mbox_msg *former, u32 len)
+{
+	return former->in_pieces == (len > MBOX_PAYLOAD_WHOLE) &&
+	       order_of(former->len) == order_of(len);
+}
+
+/* A buffer for a longer message: the one that was kept, if it is of that kind. */
+struct mbox_msg *mbox_msg_alloc_longer(struct mbox *mb, u32 len)
+{
+	struct mbox_msg *msg = xchg(&mb->spares.longer, NULL);
+
+	if (msg && has_memory_for(msg, len))
+		return msg;
+	if (msg)
+		mbox_msg_give_back(msg);
+	return mbox_msg_alloc(MBOX_PLAIN, len);
+}
+
 /* Its memory is over, or the mailbox's while that lives, for messages to come. */
 void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg)
 {
-	if (mb->plain && mbox_msg_is_spare(msg->form, msg->len) &&
-	    READ_ONCE(mb->state) == MBOX_LIVE &&
-	    atomic_add_unless(&mb->spares.nr, 1, MBOX_SPARES_MAX)) {
+	if (!mb->plain || READ_ONCE(mb->state) != MBOX_LIVE) {
+		mbox_msg_give_back(msg);
+	} else if (mbox_msg_is_longer(msg->form, msg->len)) {
+		msg = xchg(&mb->spares.longer, msg);
+		if (msg)
+			mbox_msg_give_back(msg);
+	} else if (mbox_msg_is_spare(msg->form, msg->len) &&
+		   atomic_add_unless(&mb->spares.nr, 1, MBOX_SPARES_MAX)) {
 		mbox_payload_free(msg);
 		llist_add(&msg->idle, &mb->spares.idle);
 	} else {
@@ -226,6 +259,9 @@ void mbox_msg_free_spares(struct mbox *mb)
 	llist_for_each_entry_safe(msg, next, llist_del_all(&mb->spares.idle), idle)
 		mbox_msg_give_back(msg);
 	atomic_set(&mb->spares.nr, 0);
+	msg = xchg(&mb->spares.longer, NULL);
+	if (msg)
+		mbox_msg_give_back(msg);
 }
 
 struct mbox_msg *mbox_msg_get(struct mbox_msg *msg)

@@ -30,11 +30,18 @@ static inline size_t mbox_msg_front(enum mbox_form form)
 /* Up to so many bytes it is from a slab of its own. */
 #define MBOX_MSG_SMALL	16
 
+/* Whether its memory may be used again, with its pieces, by one that is about as long. */
+static inline bool mbox_msg_is_longer(enum mbox_form form, u32 size)
+{
+	return form == MBOX_PLAIN && size > MBOX_SPARE_SIZE && size <= MBOX_LONGER_SIZE;
+}
+
 /* Whether its memory may be used again, but for pieces. */
 static inline bool mbox_msg_is_spare(enum mbox_form form, u32 size)
 {
 	return form == MBOX_PLAIN &&
-	       (size <= MBOX_SPARE_SIZE || mbox_payload_room(size) <= MBOX_SPARE_SIZE);
+	       (size <= MBOX_SPARE_SIZE ||
+		(size > MBOX_LONGER_SIZE && mbox_payload_room(size) <= MBOX_SPARE_SIZE));
 }
 
 /* Whether a former message had the buffer that one of @len bytes is to have. */
@@ -51,6 +58,7 @@ static inline size_t mbox_msg_bytes(enum mbox_form form, u32 size)
 }
 
 struct mbox_msg *mbox_msg_alloc(enum mbox_form form, u32 size);
+struct mbox_msg *mbox_msg_alloc_longer(struct mbox *mb, u32 len);
 struct mbox_msg *mbox_msg_lodge(void *memory);
 int mbox_msg_charge(struct mbox *mb, struct mbox_account *payer, enum mbox_form form, u32 len);
 void mbox_msg_uncharge(struct mbox *mb, struct mbox_account *payer, enum mbox_form form,

@@ -193,29 +193,54 @@ TEST_F(content, that_cannot_be_copied_to_its_end_stays)
 	}
 }
 
+/* A message of that size goes and comes. */
+static void pass(struct __test_metadata *_metadata, int fd, uint32_t len, uint32_t seed)
+{
+	static unsigned char out[MOST], in[MOST + 1];
+	struct mbox_recv env;
+
+	fill(out, len, seed);
+	memset(in, POISON, len + 1);
+	ASSERT_EQ(0, send_bytes(fd, 0, out, len, 0, 0, 0));
+	ASSERT_EQ(0, receive_into(fd, 0, in, len + 1, 0, 0, &env));
+	ASSERT_EQ(len, env.len);
+	ASSERT_EQ(0, memcmp(out, in, len));
+	ASSERT_EQ(POISON, in[len]);
+}
+
 /* Of all kinds, in turns: each finds the memory of the one before. */
 TEST(messages_of_all_sizes_take_turns)
 {
 	static const uint32_t sizes[] = {
 		65536, 0, 64, 1000, 16, 4096, 96, 97, 458728, 17, 458729, 65536, 928, 33000, 929,
 	};
-	unsigned char *out = before_a_hole(MOST), *in = before_a_hole(MOST);
-	struct mbox_recv env;
 	unsigned int i;
 	int fd;
 
 	begin();
 	fd = mailbox(attributes(4, MOST));
-	for (i = 0; i < 4 * sizeof(sizes) / sizeof(sizes[0]); i++) {
-		uint32_t len = sizes[i * 4 % (sizeof(sizes) / sizeof(sizes[0]))];
+	for (i = 0; i < 4 * sizeof(sizes) / sizeof(sizes[0]); i++)
+		pass(_metadata, fd, sizes[i * 4 % (sizeof(sizes) / sizeof(sizes[0]))], i);
+	sweep();
+}
 
-		fill(out, len, i);
-		memset(in, POISON, len);
-		ASSERT_EQ(0, send_bytes(fd, 0, out, len, 0, 0, 0));
-		ASSERT_EQ(0, receive_into(fd, 0, in, len, 0, 0, &env));
-		ASSERT_EQ(len, env.len);
-		ASSERT_EQ(0, memcmp(out, in, len));
-	}
+/* Each after each; of those from 97 to 4,096 bytes on the memory is kept whole. */
+TEST(messages_of_similar_sizes_take_turns)
+{
+	static const uint32_t sizes[] = {
+		16, 96, 97, 160, 161, 416, 417, 928, 929, 1048, 1049, 2072, 2073, 4096, 4097,
+	};
+	const unsigned int nr = sizeof(sizes) / sizeof(sizes[0]);
+	unsigned int i, k;
+	int fd;
+
+	begin();
+	fd = mailbox(attributes(4, MOST));
+	for (i = 0; i < nr; i++)
+		for (k = 0; k < nr; k++) {
+			pass(_metadata, fd, sizes[i], i);
+			pass(_metadata, fd, sizes[k], nr + k);
+		}
 	sweep();
 }
 

@@ -12,7 +12,7 @@
 
 #define SIZE	2000
 #define MANY	8
-#define LONG	500	/* bytes whose memory is not kept, neither a message's nor a request's */
+#define LONG	500	/* bytes for which memory has to be found: the first message has few */
 
 FIXTURE(plain) {
 	int fd;
