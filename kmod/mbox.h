@@ -560,8 +560,8 @@ struct mbox_ns {
  * A mailbox keeps so many buffers of plain messages that are over, for those to come: most of
  * what a message costs is else to find memory, to have it charged to a memory cgroup, and to
  * give it back. They are those of messages of up to MBOX_SPARE_SIZE bytes. Of longer ones, up
- * to MBOX_LONGER_SIZE, it keeps one, pieces and all: those often go one at a time, and to and
- * fro. With that a send and a receive of 1 KiB take 2,690 instructions instead of 3,030, and
+ * to MBOX_LONGER_SIZE, it keeps one, pieces and all: those often go one at a time, back and
+ * forth. With that a send and a receive of 1 KiB take 2,690 instructions instead of 3,030, and
  * instead of 3,400 in a memory cgroup.
  */
 #ifdef CONFIG_KASAN
