@@ -259,10 +259,9 @@ static inline struct mbox_msg *mbox_plain_buffer(struct mbox *mb, struct mbox_ca
 {
 	struct mbox_msg *msg;
 
-	if (mbox_msg_is_longer(form, len))
-		return mbox_msg_alloc_longer(mb, len);
 	if (!mbox_msg_is_spare(form, len))
-		return mbox_msg_alloc(form, len);
+		return mbox_msg_is_longer(form, len) ? mbox_msg_alloc_longer(mb, len) :
+						       mbox_msg_alloc(form, len);
 	msg = xchg(&caller->spare, NULL);
 	if (!msg)
 		return mbox_msg_alloc(form, len);

@@ -122,6 +122,7 @@
 #include <linux/rhashtable.h>
 #include <linux/seqlock.h>
 #include <linux/siphash.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/timerqueue.h>
 #include <linux/types.h>

@@ -42,8 +42,8 @@ static bool is_small(enum mbox_form form, u32 size)
 /* Which power of two is allocated for the bytes of a longer message, in itself or as a piece. */
 static unsigned int order_of(u32 size)
 {
-	return order_base_2(size <= MBOX_PAYLOAD_WHOLE ? sizeof(struct mbox_msg) + size :
-			    size - MBOX_PAYLOAD_FIRST + sizeof(void *));
+	return size <= MBOX_PAYLOAD_WHOLE ? order_base_2(sizeof(struct mbox_msg) + size) :
+					    mbox_payload_order(size - MBOX_PAYLOAD_FIRST);
 }
 
 static void *alloc_bytes(enum mbox_form form, u32 size)
@@ -192,19 +192,18 @@ struct mbox_msg *mbox_msg_alloc_longer(struct mbox *mb, u32 len)
 /* Its memory is over, or the mailbox's while that lives, for messages to come. */
 void mbox_msg_free(struct mbox *mb, struct mbox_msg *msg)
 {
-	if (!mb->plain || READ_ONCE(mb->state) != MBOX_LIVE) {
-		mbox_msg_give_back(msg);
-	} else if (mbox_msg_is_longer(msg->form, msg->len)) {
-		msg = xchg(&mb->spares.longer, msg);
-		if (msg)
-			mbox_msg_give_back(msg);
-	} else if (mbox_msg_is_spare(msg->form, msg->len) &&
-		   atomic_add_unless(&mb->spares.nr, 1, MBOX_SPARES_MAX)) {
+	bool keeps = mb->plain && READ_ONCE(mb->state) == MBOX_LIVE;
+
+	if (keeps && mbox_msg_is_spare(msg->form, msg->len) &&
+	    atomic_add_unless(&mb->spares.nr, 1, MBOX_SPARES_MAX)) {
 		mbox_payload_free(msg);
 		llist_add(&msg->idle, &mb->spares.idle);
-	} else {
-		mbox_msg_give_back(msg);
+		return;
 	}
+	if (keeps && mbox_msg_is_longer(msg->form, msg->len))
+		msg = xchg(&mb->spares.longer, msg);
+	if (msg)
+		mbox_msg_give_back(msg);
 }
 
 /* For how many there is room; they count from now on. */

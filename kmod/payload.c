@@ -14,7 +14,6 @@
  * it), and given back takes 19,000 instructions on 6.1, more than to copy 64 KiB in and out.
  */
 
-#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -55,7 +54,7 @@ static bool alloc_largest(u8 **pieces, size_t nr)
 
 static bool alloc_last(u8 **pieces, u32 size)
 {
-	unsigned int bits = max(order_base_2(size + sizeof(void *)), LEAST);
+	unsigned int bits = max(mbox_payload_order(size), LEAST);
 
 	pieces[0] = NULL;
 	if (!size)

@@ -2,6 +2,7 @@
 #ifndef MBOX_PAYLOAD_H
 #define MBOX_PAYLOAD_H
 
+#include <linux/log2.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/sizes.h>
@@ -50,6 +51,12 @@ static inline size_t mbox_payload_room(u32 size)
 		return size;
 	return MBOX_PAYLOAD_FIRST +
 	       (DIV_ROUND_UP(size - MBOX_PAYLOAD_FIRST, MBOX_PAYLOAD_PIECE) + 1) * sizeof(u8 *);
+}
+
+/* Which power of two is allocated for a piece of so many bytes, if that is not the least. */
+static inline int mbox_payload_order(u32 size)
+{
+	return order_base_2(size + sizeof(void *));
 }
 
 /* Of a message that has that room, and no more: false if there is no memory. */

@@ -278,12 +278,21 @@ static int queued_by(const struct box *b, int who)
 	return NOBODY;
 }
 
-/* Out of where a sender waits; false if what it sends is not there any more. */
-static bool step_out(struct world *w, struct box *b, int who)
+/* What a sender leaves behind. */
+struct remains {
+	struct message msg;
+	bool queued;
+};
+
+/* Out of where a sender waits; false if it leaves nothing. */
+static bool step_out(struct world *w, struct box *b, int who, struct remains *remains)
 {
 	struct actor *s = &w->actors[who];
 	int at = queued_by(b, who);
 	bool held = false;
+
+	remains->msg = s->msg;
+	remains->queued = at != NOBODY;
 
 	if (s->msg.request != NOBODY) {
 		struct request *q = &w->requests[s->msg.request];
@@ -303,24 +312,23 @@ static bool step_out(struct world *w, struct box *b, int who)
 }
 
 /* Who waits for a slot has none. */
-static void let_go(struct world *w, struct box *b, const struct message *msg, bool queued)
+static void clear_away(struct world *w, struct box *b, const struct remains *remains)
 {
-	if (queued)
-		wait_discard(w, b, msg);
+	if (remains->queued)
+		wait_discard(w, b, &remains->msg);
 	else
-		queue_uncharge(b, msg);
+		queue_uncharge(b, &remains->msg);
 }
 
 /* A sender gives up, or has to. */
 void wait_withdraw(struct world *w, struct box *b, int who)
 {
-	struct message msg = w->actors[who].msg;
-	bool queued = queued_by(b, who) != NOBODY;
+	struct remains remains;
 
-	if (!step_out(w, b, who))
+	if (!step_out(w, b, who, &remains))
 		return;
 	wait_settle(w, b);
-	let_go(w, b, &msg, queued);
+	clear_away(w, b, &remains);
 }
 
 static void let_in(struct world *w, struct box *b)
@@ -400,8 +408,7 @@ static void recheck_receivers(struct world *w, struct box *b)
 /* Likewise: what one of them had queued makes room for none of the others. */
 static void recheck_senders(struct world *w, struct box *b)
 {
-	struct message msgs[ACTORS];
-	bool queued[ACTORS];
+	struct remains remains[ACTORS];
 	unsigned int nr = 0, i;
 	int who;
 
@@ -414,14 +421,12 @@ static void recheck_senders(struct world *w, struct box *b)
 			continue;
 		if (!has_lost(w, b, who, s->privileged[0], MBOX_RIGHT_SEND))
 			continue;
-		msgs[nr] = s->msg;
-		queued[nr] = queued_by(b, who) != NOBODY;
-		nr += step_out(w, b, who);
+		nr += step_out(w, b, who, &remains[nr]);
 		tell_end(w, who, EKEYREVOKED);
 	}
 	wait_settle(w, b);
 	for (i = 0; i < nr; i++)
-		let_go(w, b, &msgs[i], queued[i]);
+		clear_away(w, b, &remains[i]);
 }
 
 static void recheck_requests(struct world *w, struct box *b)
