@@ -50,6 +50,7 @@ static int learn(struct mbox_caller *caller)
 	caller->payer = payer;
 	caller->cred = mbox_process_get_cred(current_cred());
 	caller->known = 0;
+	caller->known_of_both = 0;
 	/* Pairs with the acquire in mbox_callers_find(). */
 	smp_store_release(&caller->process, self->pid);
 	return 0;

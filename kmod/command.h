@@ -80,12 +80,20 @@ int mbox_command_conclude_recv(const struct mbox_command *command, struct mbox_r
 int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait);
 int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait);
 int mbox_command_call_plain(struct file *file, void __user *user);
+int mbox_command_write_plain(struct file *file, const char __user *bytes, size_t len);
+int mbox_command_read_plain(struct file *file, char __user *bytes, size_t size, size_t *len);
 
 /* Nor are the next ones likely to be plain: they are not to be tried together for a while. */
 #define MBOX_ALONE	2
 
 int mbox_command_send_run(struct file *file, void __user *user, u32 nr, u32 *done);
 int mbox_command_recv_run(struct file *file, void __user *user, u32 nr, u32 *done);
+
+ssize_t mbox_command_read(struct file *file, char __user *bytes, size_t size, loff_t *pos);
+ssize_t mbox_command_read_iter(struct kiocb *iocb, struct iov_iter *to);
+ssize_t mbox_command_write(struct file *file, const char __user *bytes, size_t size,
+			   loff_t *pos);
+ssize_t mbox_command_write_iter(struct kiocb *iocb, struct iov_iter *from);
 
 int mbox_command_info(const struct mbox_command *command, union mbox_argument *arg);
 int mbox_command_create(const struct mbox_command *command, union mbox_argument *arg);

@@ -148,55 +148,71 @@ static __always_inline struct mbox_msg *take(struct mbox *mb, struct mbox_caller
  * There was no room, or the right is another one now. The message is there already, and
  * takes its place among the senders that wait.
  */
-static noinline int send_later(const struct file *file, struct mbox *mb,
-			       struct mbox_caller *caller, struct mbox_msg *msg,
-			       bool may_wait, unsigned int stamp)
+static int send_later(const struct file *file, struct mbox *mb, struct mbox_caller *caller,
+		      struct mbox_msg *msg, bool may_wait, struct mbox_pass *pass)
 {
 	const struct mbox_patience patience = {
 		.nonblock = !may_wait || file->f_flags & O_NONBLOCK,
 	};
 	struct mbox_waiter sender;
-	struct mbox_pass pass;
 	int err;
 
-	mbox_rights_ask(&pass, MBOX_RIGHT_SEND);
-	pass.stamp = stamp;
 	do {
 		sender = (struct mbox_waiter) { .prio = msg->prio, .msg = msg };
-		mbox_wait_init(&sender, &pass);
+		mbox_wait_init(&sender, pass);
 		err = mbox_policy_send(mb, &sender, &patience);
-	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, &pass) > 0);
+	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0);
 	if (err)
 		mbox_plain_recycle(mb, caller, msg);
 	return err;
 }
 
-/* 0, an error, or MBOX_NOT_PLAIN. If there is no room it waits only if it @may_wait. */
+static noinline int send_later_as_caller(const struct file *file, struct mbox *mb,
+					 struct mbox_caller *caller, struct mbox_msg *msg,
+					 bool may_wait, unsigned int stamp)
+{
+	struct mbox_pass pass;
+
+	mbox_rights_ask(&pass, MBOX_RIGHT_SEND);
+	pass.stamp = stamp;
+	return send_later(file, mb, caller, msg, may_wait, &pass);
+}
+
+/* A message of the caller's that is not posted yet: 0, an error, or MBOX_NOT_PLAIN. */
+static __always_inline int prepare(struct mbox *mb, struct mbox_caller *caller,
+				   const struct mbox_plain_send *send, struct mbox_msg **msg)
+{
+	*msg = make(mb, caller, send);
+	if (IS_ERR_OR_NULL(*msg))
+		return *msg ? PTR_ERR(*msg) : MBOX_NOT_PLAIN;
+	if (mbox_plain_read(*msg, send->buf, send->len))
+		return 0;
+	mbox_plain_recycle(mb, caller, *msg);
+	return -EFAULT;
+}
+
+/* Likewise. If there is no room it waits only if it @may_wait. */
 int mbox_command_send_plain(struct file *file, void __user *user, bool may_wait)
 {
 	struct mbox *mb = mbox_plain_target(file, FMODE_WRITE);
-	struct mbox_caller *caller;
 	struct mbox_plain_send send __uninitialized;
+	struct mbox_caller *caller;
 	struct mbox_msg *msg;
 	unsigned int stamp;
+	int err;
 
 	if (!mb || !mbox_plain_read_send(&send, user) || !mbox_plain_takes_len(mb, send.len))
 		return MBOX_NOT_PLAIN;
 	caller = mbox_plain_caller(file, mb, MBOX_RIGHT_SEND, &stamp);
 	if (!caller)
 		return MBOX_NOT_PLAIN;
-	msg = make(mb, caller, &send);
-	if (IS_ERR_OR_NULL(msg))
-		return msg ? PTR_ERR(msg) : MBOX_NOT_PLAIN;
-	if (!mbox_plain_read(msg, send.buf, send.len)) {
-		mbox_plain_recycle(mb, caller, msg);
-		return -EFAULT;
-	}
-	if (post(mb, caller, msg, stamp))
-		return 0;
+	err = prepare(mb, caller, &send, &msg);
+	if (err || post(mb, caller, msg, stamp))
+		return err;
 	if (!(send.flags & MBOX_SEND_TIMEOUT))
-		return send_later(file, mb, caller, msg,
-				  may_wait && !(send.flags & MBOX_SEND_NONBLOCK), stamp);
+		return send_later_as_caller(file, mb, caller, msg,
+					    may_wait && !(send.flags & MBOX_SEND_NONBLOCK),
+					    stamp);
 	mbox_plain_recycle(mb, caller, msg);
 	return MBOX_NOT_PLAIN;
 }
@@ -278,11 +294,25 @@ static bool take_seat(struct mbox *mb, struct mbox_caller *caller,
 	return waits;
 }
 
+/* 0 when @receiver has been served, an error, or MBOX_NOT_PLAIN. */
+static int wait_as(struct mbox_waiter *receiver, struct mbox *mb, struct mbox_caller *caller,
+		   struct mbox_pass *pass)
+{
+	static const struct mbox_patience for_ever = {};
+	int err;
+
+	mbox_wait_init(receiver, pass);
+	if (!take_seat(mb, caller, receiver, pass->stamp))
+		return MBOX_NOT_PLAIN;
+	err = mbox_wait_sleep(mb, MBOX_WAIT_RECV, receiver, &for_ever);
+	err = err ? mbox_policy_leave(mb, receiver, false, err) : receiver->result;
+	return err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0 ? MBOX_NOT_PLAIN : err;
+}
+
 static noinline int wait(struct file *file, struct mbox_recv __user *user, struct mbox *mb,
 			 struct mbox_caller *caller, const struct mbox_plain_recv *recv,
 			 unsigned int stamp)
 {
-	static const struct mbox_patience for_ever = {};
 	struct mbox_waiter receiver = {
 		.who = caller->self,
 		.room = recv->size,
@@ -293,13 +323,7 @@ static noinline int wait(struct file *file, struct mbox_recv __user *user, struc
 
 	mbox_rights_ask(&pass, MBOX_RIGHT_RECV);
 	pass.stamp = stamp;
-	mbox_wait_init(&receiver, &pass);
-	if (!take_seat(mb, caller, &receiver, stamp))
-		return MBOX_NOT_PLAIN;
-	err = mbox_wait_sleep(mb, MBOX_WAIT_RECV, &receiver, &for_ever);
-	err = err ? mbox_policy_leave(mb, &receiver, false, err) : receiver.result;
-	if (err == -EKEYREVOKED && mbox_rights_insist(mb, &pass) > 0)
-		return MBOX_NOT_PLAIN;
+	err = wait_as(&receiver, mb, caller, &pass);
 	if (err == -EMSGSIZE || (!err && !takes(recv, receiver.msg)))
 		return conclude(file, user, mb, recv, &receiver);
 	if (!err && !deliver(user, mb, caller, receiver.msg, recv->buf, receiver.stamp))
@@ -348,5 +372,128 @@ int mbox_command_recv_plain(struct file *file, void __user *user, bool may_wait)
 		return MBOX_NOT_PLAIN;
 	if (may_wait && !(recv.flags & MBOX_RECV_NONBLOCK) && !(file->f_flags & O_NONBLOCK))
 		return wait(file, user, mb, caller, &recv, stamp);
+	return find_nothing(mb, stamp);
+}
+
+/*
+ * read() and write(), which know bytes only, and take the right of whoever opened the
+ * descriptor, too.
+ */
+
+/* Its part of mbox_plain_caller(). */
+static __always_inline struct mbox_caller *stream_caller(struct file *file, struct mbox *mb,
+							 unsigned int right, unsigned int *stamp)
+{
+	struct mbox_callers *callers = mbox_dev_callers(file);
+	struct mbox_caller *caller = mbox_callers_find(callers);
+
+	return caller && mbox_rights_known_of_both(mb, caller, &callers->opener, right, stamp) ?
+	       caller : NULL;
+}
+
+static void ask_both(struct mbox_pass *pass, struct file *file, unsigned int right,
+		     unsigned int stamp)
+{
+	mbox_rights_ask(pass, right);
+	mbox_rights_ask_opener(pass, mbox_dev_callers(file)->opener.process, file->f_cred);
+	pass->stamp = stamp;
+}
+
+static noinline int write_later(struct file *file, struct mbox *mb, struct mbox_caller *caller,
+				struct mbox_msg *msg, unsigned int stamp)
+{
+	struct mbox_pass pass;
+
+	ask_both(&pass, file, MBOX_RIGHT_SEND, stamp);
+	return send_later(file, mb, caller, msg, true, &pass);
+}
+
+/* 0, an error, or MBOX_NOT_PLAIN. */
+int mbox_command_write_plain(struct file *file, const char __user *bytes, size_t len)
+{
+	const struct mbox_plain_send send = { .buf = (uintptr_t)bytes, .len = len };
+	struct mbox *mb = mbox_plain_target(file, FMODE_WRITE);
+	struct mbox_caller *caller;
+	struct mbox_msg *msg;
+	unsigned int stamp;
+	int err;
+
+	if (!mb || !len || !mbox_plain_takes_len(mb, len))
+		return MBOX_NOT_PLAIN;
+	caller = stream_caller(file, mb, MBOX_RIGHT_SEND, &stamp);
+	if (!caller || mbox_dev_is_unwitting(file))
+		return MBOX_NOT_PLAIN;
+	err = prepare(mb, caller, &send, &msg);
+	if (err || post(mb, caller, msg, stamp))
+		return err;
+	return write_later(file, mb, caller, msg, stamp);
+}
+
+static int deliver_bytes(struct mbox *mb, struct mbox_caller *caller, struct mbox_msg *msg,
+			 char __user *bytes, size_t *len)
+{
+	if (!mbox_plain_write((uintptr_t)bytes, msg)) {
+		mbox_policy_put_back(mb, msg);
+		return -EFAULT;
+	}
+	*len = msg->len;
+	mbox_plain_recycle(mb, caller, msg);
+	return 0;
+}
+
+/* What is rare with it goes. */
+static noinline int deliver_rare_bytes(struct mbox *mb, struct mbox_caller *caller,
+				       struct mbox_msg *msg, char __user *bytes, size_t *len)
+{
+	const struct mbox_wish wish = { .who = caller->self };
+	bool delivered = mbox_plain_write((uintptr_t)bytes, msg);
+
+	*len = msg->len;
+	mbox_recv_end(mb, msg, &wish, delivered);
+	return delivered ? 0 : -EFAULT;
+}
+
+static noinline int wait_for_bytes(struct file *file, struct mbox *mb,
+				   struct mbox_caller *caller, unsigned int stamp,
+				   const struct mbox_plain_recv *recv, char __user *bytes, size_t *len)
+{
+	struct mbox_waiter receiver = {
+		.who = caller->self,
+		.room = recv->size,
+		.files_room = U32_MAX,
+	};
+	struct mbox_pass pass;
+	int err;
+
+	ask_both(&pass, file, MBOX_RIGHT_RECV, stamp);
+	err = wait_as(&receiver, mb, caller, &pass);
+	if (err)
+		return err;
+	return takes(recv, receiver.msg) ?
+	       deliver_bytes(mb, caller, receiver.msg, bytes, len) :
+	       deliver_rare_bytes(mb, caller, receiver.msg, bytes, len);
+}
+
+/* Likewise; @len is how many there were. */
+int mbox_command_read_plain(struct file *file, char __user *bytes, size_t size, size_t *len)
+{
+	const struct mbox_plain_recv recv = { .size = size };
+	struct mbox *mb = mbox_plain_target(file, FMODE_READ);
+	struct mbox_caller *caller;
+	struct mbox_msg *msg;
+	unsigned int stamp;
+	u64 clock;
+
+	if (!mb || !size)
+		return MBOX_NOT_PLAIN;
+	caller = stream_caller(file, mb, MBOX_RIGHT_RECV, &stamp);
+	if (!caller)
+		return MBOX_NOT_PLAIN;
+	/* A guess, for it is looked at under the lock. */
+	msg = data_race(mb->queue.msgs) ? take(mb, caller, &recv, stamp, &clock) : NULL;
+	if (msg)
+		return deliver_bytes(mb, caller, msg, bytes, len);
+	if (!(file->f_flags & O_NONBLOCK))
+		return wait_for_bytes(file, mb, caller, stamp, &recv, bytes, len);
 	return find_nothing(mb, stamp);
 }

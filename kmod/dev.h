@@ -2,7 +2,9 @@
 #ifndef MBOX_DEV_H
 #define MBOX_DEV_H
 
+#include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/uidgid.h>
 
 #include "callers.h"
 
@@ -31,6 +33,17 @@ static inline struct mbox_callers *mbox_dev_callers(const struct file *file)
 	struct mbox_file *mf = file->private_data;
 
 	return &mf->callers;
+}
+
+/*
+ * A program that runs with more rights than whoever opened the descriptor may
+ * not know where it writes, so the message must not speak in its user's name, or
+ * be paid for by it.
+ */
+static inline bool mbox_dev_is_unwitting(const struct file *file)
+{
+	return !uid_eq(file->f_cred->euid, current_euid()) ||
+	       !gid_eq(file->f_cred->egid, current_egid());
 }
 
 struct mbox *mbox_dev_target(const struct mbox_file *mf);

@@ -362,6 +362,22 @@ bool mbox_rights_learn(const struct mbox *mb, struct mbox_caller *caller, unsign
 	return rights & right;
 }
 
+/* For mbox_rights_known_of_both(). */
+bool mbox_rights_learn_of_both(const struct mbox *mb, struct mbox_caller *caller,
+			       const struct mbox_caller *opener, unsigned int right,
+			       unsigned int *stamp)
+{
+	unsigned int rights = look(mb, caller->process, stamp), later;
+	const struct cred *saved = override_creds(opener->cred);
+
+	rights &= look(mb, opener->process, &later);
+	revert_creds(saved);
+	if (later != *stamp)
+		return false;
+	WRITE_ONCE(caller->known_of_both, (u64)*stamp << 32 | rights);
+	return rights & right;
+}
+
 /*
  * After -EKEYREVOKED: whether a capability makes up for what was lost: 1, 0 if
  * nothing is lost now, else -EKEYREVOKED. What a capability gives nobody takes

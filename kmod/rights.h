@@ -36,6 +36,9 @@ u32 mbox_rights_each(struct mbox *mb, u32 from,
 
 bool mbox_rights_learn(const struct mbox *mb, struct mbox_caller *caller, unsigned int right,
 		       unsigned int *stamp);
+bool mbox_rights_learn_of_both(const struct mbox *mb, struct mbox_caller *caller,
+			       const struct mbox_caller *opener, unsigned int right,
+			       unsigned int *stamp);
 
 /*
  * Whether a caller has the right, and as of which stamp of the mailbox, by what was found
@@ -50,6 +53,18 @@ static inline bool mbox_rights_known(const struct mbox *mb, struct mbox_caller *
 	*stamp = known >> 32;
 	return (known & right && raw_read_seqcount(&mb->access.seq) == *stamp) ||
 	       mbox_rights_learn(mb, caller, right, stamp);
+}
+
+/* Likewise whether whoever opened the descriptor has it, too: see mbox_rights_ask_opener(). */
+static inline bool mbox_rights_known_of_both(const struct mbox *mb, struct mbox_caller *caller,
+					     const struct mbox_caller *opener, unsigned int right,
+					     unsigned int *stamp)
+{
+	u64 known = READ_ONCE(caller->known_of_both);
+
+	*stamp = known >> 32;
+	return (known & right && raw_read_seqcount(&mb->access.seq) == *stamp) ||
+	       mbox_rights_learn_of_both(mb, caller, opener, right, stamp);
 }
 
 #endif /* MBOX_RIGHTS_H */

@@ -1496,6 +1496,7 @@ FIXTURE(opener) {
 FIXTURE_VARIANT(opener) {
 	uint32_t right;
 	act_fn *act;
+	bool again;	/* the descriptor knows the caller, and that both had the rights */
 };
 
 FIXTURE_VARIANT_ADD(opener, for_one_who_reads) {
@@ -1504,6 +1505,14 @@ FIXTURE_VARIANT_ADD(opener, for_one_who_reads) {
 
 FIXTURE_VARIANT_ADD(opener, for_one_who_writes) {
 	.right = SEND, .act = do_write,
+};
+
+FIXTURE_VARIANT_ADD(opener, for_one_who_reads_again) {
+	.right = RECV, .act = do_read, .again = true,
+};
+
+FIXTURE_VARIANT_ADD(opener, for_one_who_writes_again) {
+	.right = SEND, .act = do_write, .again = true,
 };
 
 /* Its answer is the descriptor. */
@@ -1524,6 +1533,15 @@ static int opened_by(struct puppet *puppet)
 	return ours;
 }
 
+static void write_and_read(FIXTURE_DATA(opener) *self)
+{
+	NEED(!grant_by(self->owner, self->id, self->opener->pid, SEND | RECV));
+	strcpy(self->caller->text, "before");
+	NEED(!ask(self->caller, do_write));
+	NEED(!ask(self->caller, do_read));
+	NEED(!revoke_by(self->owner, self->id, self->opener->pid, SEND | RECV));
+}
+
 FIXTURE_SETUP(opener)
 {
 	begin();
@@ -1535,6 +1553,8 @@ FIXTURE_SETUP(opener)
 	self->id = create_by(self->owner, closed(1, 0));
 	ASSERT_EQ(0, bind_by_id(self->opened, self->id));
 	ASSERT_EQ(0, grant_by(self->owner, self->id, self->caller->pid, SEND | RECV));
+	if (variant->again)
+		write_and_read(self);
 	/* There is something to wait for. */
 	if (variant->right == SEND)
 		ASSERT_EQ(0, post(self->fd, self->id, "first", 0));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The short ways of messages, batches and calls (command_plain*.c): what is rare in them.
+ * The short ways of messages, batches, calls and streams (command_plain*.c): what is rare in them.
  * What is common in them is what most other tests do, above all bound_*_test and
  * batch_test.
  */
@@ -32,6 +32,11 @@ FIXTURE_SETUP(plain)
 FIXTURE_TEARDOWN(plain)
 {
 	sweep();
+}
+
+static bool can_deny_memory(void)
+{
+	return choose_faults(SLABS, no_code);
 }
 
 /*
@@ -378,11 +383,6 @@ static int call_in_need(int fd, unsigned long command, void *arg)
 	return error;
 }
 
-static bool can_deny_memory(void)
-{
-	return choose_faults(SLABS, no_code);
-}
-
 /* While the one request that is kept is another thread's. */
 TEST_F(plain, call_without_memory_for_its_request_is_none)
 {
@@ -444,6 +444,176 @@ TEST_F(plain, reply_without_memory_before_a_receive_is_none)
 	EXPECT_EQ(0, reply_to(self->fd, reply.token));
 	EXPECT_EQ(0, end_of_call(&caller));
 	EXPECT_EQ(5, call.reply_len);
+}
+
+/*
+ * Streams: a thread reads or writes, and waits.
+ */
+
+struct stream {
+	pthread_t thread;
+	int fd;
+	bool writes;
+	char *bytes;
+	size_t size;
+	ssize_t len;
+	int error;
+};
+
+/* By the system calls, of which a compiler does not know what addresses they want. */
+static void *run_stream(void *data)
+{
+	struct stream *stream = data;
+
+	stream->len = syscall(stream->writes ? SYS_write : SYS_read, stream->fd, stream->bytes,
+			      stream->size);
+	stream->error = stream->len < 0 ? errno : 0;
+	return NULL;
+}
+
+static void begin_stream(struct stream *stream)
+{
+	NEED(!pthread_create(&stream->thread, NULL, run_stream, stream));
+	if (stream->writes)
+		wait_for_senders(stream->fd, 0, 1);
+	else
+		wait_for_receivers(stream->fd, 0, 1);
+}
+
+static int end_stream(struct stream *stream)
+{
+	NEED(!pthread_join(stream->thread, NULL));
+	return stream->error;
+}
+
+TEST_F(plain, write_and_read_are_of_any_length)
+{
+	static char sent[SIZE], received[SIZE];
+	size_t len;
+
+	for (len = 1; len <= SIZE; len += len < 200 ? 1 : 37) {
+		memset(sent, len, len);
+		memset(received, 0, sizeof(received));
+		ASSERT_EQ((ssize_t)len, write(self->fd, sent, len));
+		ASSERT_EQ((ssize_t)len, read(self->fd, received, sizeof(received)));
+		ASSERT_EQ(0, memcmp(sent, received, len));
+		ASSERT_TRUE(len == SIZE || !received[len]);
+	}
+}
+
+/* Nobody can reply to what was read. */
+TEST_F(plain, read_that_waits_gets_the_bytes_of_a_request)
+{
+	char bytes[SIZE], reply[8];
+	struct stream stream = { .fd = self->fd, .bytes = bytes, .size = SIZE };
+	struct mbox_call how = call_of("request", 7, reply, sizeof(reply));
+
+	begin_stream(&stream);
+	EXPECT_EQ(ECANCELED, call(self->fd, MBOX_IOC_CALL, &how));
+	EXPECT_EQ(0, end_stream(&stream));
+	EXPECT_EQ(7, stream.len);
+	EXPECT_EQ(0, memcmp("request", bytes, 7));
+	EXPECT_EQ(0, state(self->fd, 0).requests);
+}
+
+TEST_F(plain, read_that_waits_leaves_a_request_that_it_cannot_take)
+{
+	struct stream stream = { .fd = self->fd, .bytes = unmapped(), .size = SIZE };
+	struct mbox_call how;
+	struct caller caller;
+	char reply[8];
+
+	how = call_of("request", 7, reply, sizeof(reply));
+	begin_stream(&stream);
+	begin_to_call(&caller, self->fd, &how);
+	EXPECT_EQ(EFAULT, end_stream(&stream));
+	EXPECT_EQ(0, reply_to(self->fd, take_request(self->fd)));
+	EXPECT_EQ(0, end_of_call(&caller));
+}
+
+TEST_F(plain, read_that_waits_leaves_a_message_that_it_cannot_take)
+{
+	struct stream bad = { .fd = self->fd, .bytes = unmapped(), .size = SIZE };
+	struct letter letter;
+	char bytes[4];
+	struct stream small = { .fd = self->fd, .bytes = bytes, .size = 3 };
+
+	begin_stream(&bad);
+	ASSERT_EQ(0, post(self->fd, 0, "text", 0));
+	EXPECT_EQ(EFAULT, end_stream(&bad));
+	ASSERT_EQ(0, fetch(self->fd, 0, &letter));
+	EXPECT_STREQ("text", letter.text);
+	begin_stream(&small);
+	ASSERT_EQ(0, post(self->fd, 0, "text", 0));
+	EXPECT_EQ(EMSGSIZE, end_stream(&small));
+	ASSERT_EQ(0, fetch(self->fd, 0, &letter));
+	EXPECT_STREQ("text", letter.text);
+}
+
+TEST_F(plain, read_and_write_that_wait_end_with_a_signal)
+{
+	char bytes[SIZE] = "one too many";
+	struct stream reader = { .fd = self->fd, .bytes = bytes, .size = SIZE };
+	struct stream writer = { .fd = self->fd, .bytes = bytes, .size = 12, .writes = true };
+	uint32_t i;
+
+	take_signals(0);
+	begin_stream(&reader);
+	ASSERT_EQ(0, pthread_kill(reader.thread, SIGUSR1));
+	EXPECT_EQ(EINTR, end_stream(&reader));
+	EXPECT_EQ(0, state(self->fd, 0).receivers);
+	for (i = 0; i < MANY; i++)
+		ASSERT_EQ(1, write(self->fd, "a", 1));
+	begin_stream(&writer);
+	ASSERT_EQ(0, pthread_kill(writer.thread, SIGUSR1));
+	EXPECT_EQ(EINTR, end_stream(&writer));
+	EXPECT_EQ(0, state(self->fd, 0).senders);
+	EXPECT_EQ(MANY, state(self->fd, 0).msgs);
+}
+
+/* As they are for a descriptor that does not know the process. */
+TEST_F(plain, read_and_write_that_wait_get_what_they_wait_for)
+{
+	char bytes[SIZE], text[] = "text";
+	struct stream reader = { .fd = self->fd, .bytes = bytes, .size = SIZE };
+	struct stream writer = { .fd = self->fd, .bytes = text, .size = 4, .writes = true };
+	struct letter letter;
+	uint32_t i;
+
+	begin_stream(&reader);
+	ASSERT_EQ(5, write(self->fd, "first", 5));
+	EXPECT_EQ(0, end_stream(&reader));
+	EXPECT_EQ(5, reader.len);
+	EXPECT_EQ(0, memcmp("first", bytes, 5));
+	for (i = 0; i < MANY; i++)
+		ASSERT_EQ(1, write(self->fd, "a", 1));
+	begin_stream(&writer);
+	for (i = 0; i < MANY; i++)
+		ASSERT_EQ(1, read(self->fd, bytes, SIZE));
+	EXPECT_EQ(0, end_stream(&writer));
+	EXPECT_EQ(4, writer.len);
+	ASSERT_EQ(0, fetch(self->fd, 0, &letter));
+	EXPECT_STREQ("text", letter.text);
+	EXPECT_EQ(0, letter.env.prio);
+	EXPECT_EQ(0, letter.env.tag);
+}
+
+TEST_F(plain, write_without_memory_sends_nothing)
+{
+	static char text[LONG];
+	struct mbox_stat stat;
+	int error;
+
+	if (!can_deny_memory())
+		SKIP(return, "the kernel cannot deny memory");
+	ASSERT_EQ(1, write(self->fd, "a", 1));
+	stat = state(self->fd, 0);
+	fail_always(code_of_module());
+	error = error_of(write(self->fd, text, sizeof(text)));
+	fail_always(no_code);
+	EXPECT_EQ(ENOMEM, error);
+	EXPECT_TRUE(same_state(stat, state(self->fd, 0)));
+	EXPECT_EQ(LONG, write(self->fd, text, sizeof(text)));
 }
 
 TEST_HARNESS_MAIN

@@ -25,7 +25,7 @@
 
 /* The first is what others are compared to. */
 static const struct transport *const peers[] = {
-	&mbox, &mqueue, &sysv, &seqpacket, &dgram, &pipes, &ring, NULL,
+	&mbox, &mbox_stream, &mqueue, &sysv, &seqpacket, &dgram, &pipes, &ring, NULL,
 };
 
 static const struct transport *const by_descriptor_or_id[] = {

@@ -185,6 +185,25 @@ static void mbox_serve(struct channel *channel, struct letter *letter, size_t si
 	*token = recv.token;
 }
 
+/* Bytes only, as of a pipe. */
+
+static void mbox_write(struct channel *channel, struct letter *letter, size_t size)
+{
+	if (write(channel->in, letter->data, size) != (ssize_t)size)
+		err(1, "mbox: cannot write");
+}
+
+static void mbox_read(struct channel *channel, struct letter *letter, size_t size)
+{
+	if (read(channel->out, letter->data, size) != (ssize_t)size)
+		err(1, "mbox: cannot read");
+}
+
+const struct transport mbox_stream = {
+	.name = "mbox-stream", .ours = true, .open = mbox_open, .close = mbox_close,
+	.send = mbox_write, .receive = mbox_read,
+};
+
 #define USED_ALIKE						\
 	.ours = true,						\
 	.send = mbox_send, .receive = mbox_receive,		\

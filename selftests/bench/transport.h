@@ -58,7 +58,7 @@ struct transport {
 
 #define MANY	64	/* is the most that are sent or received at once */
 
-extern const struct transport mbox, mbox_by_id, mbox_by_tag, mbox_by_sender;
+extern const struct transport mbox, mbox_stream, mbox_by_id, mbox_by_tag, mbox_by_sender;
 extern const struct transport mqueue, sysv, seqpacket, dgram, pipes, ring;
 
 #endif /* TRANSPORT_H */
