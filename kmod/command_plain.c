@@ -268,8 +268,9 @@ static noinline bool deliver_request(struct mbox_recv __user *user, struct mbox 
 	return true;
 }
 
-static bool deliver(struct mbox_recv __user *user, struct mbox *mb, struct mbox_caller *caller,
-		    struct mbox_msg *msg, u64 buf, u64 clock)
+static __always_inline bool deliver(struct mbox_recv __user *user, struct mbox *mb,
+				    struct mbox_caller *caller, struct mbox_msg *msg, u64 buf,
+				    u64 clock)
 {
 	if (msg->form == MBOX_RARE)
 		return deliver_request(user, mb, caller, msg, buf, clock);
@@ -429,8 +430,8 @@ int mbox_command_write_plain(struct file *file, const char __user *bytes, size_t
 	return write_later(file, mb, caller, msg, stamp);
 }
 
-static int deliver_bytes(struct mbox *mb, struct mbox_caller *caller, struct mbox_msg *msg,
-			 char __user *bytes, size_t *len)
+static __always_inline int deliver_bytes(struct mbox *mb, struct mbox_caller *caller,
+					 struct mbox_msg *msg, char __user *bytes, size_t *len)
 {
 	if (!mbox_plain_write((uintptr_t)bytes, msg)) {
 		mbox_policy_put_back(mb, msg);

@@ -128,8 +128,8 @@ static inline void mbox_msg_sign_held(struct mbox_msg *msg, struct mbox_particip
 }
 
 /* The same of any, with references of its own. */
-static inline void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
-				 struct mbox_account *payer, u32 len)
+static __always_inline void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *from,
+					  struct mbox_account *payer, u32 len)
 {
 	if (msg->form == MBOX_RARE)
 		mbox_msg_init_rare(mbox_msg_rare(msg));
@@ -137,7 +137,7 @@ static inline void mbox_msg_sign(struct mbox_msg *msg, struct mbox_participant *
 }
 
 /* It is over, and nobody's. */
-static inline void mbox_msg_unsign(struct mbox_msg *msg)
+static __always_inline void mbox_msg_unsign(struct mbox_msg *msg)
 {
 	mbox_account_put(msg->payer);
 	mbox_participant_put(msg->from);
