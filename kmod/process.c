@@ -53,8 +53,11 @@ bool mbox_process_alive(struct pid *process)
 
 	rcu_read_lock();
 	leader = pid_task(process, PIDTYPE_TGID);
-	/* do_exit() writes it plainly. */
-	alive = leader && !(data_race(READ_ONCE(leader->exit_state)) && thread_group_empty(leader));
+	/*
+	 * do_exit() and exec write plainly what is read here. The leader that an exec replaces
+	 * has the other thread behind it for as long as it is looked at.
+	 */
+	alive = leader && !data_race(READ_ONCE(leader->exit_state) && thread_group_empty(leader));
 	rcu_read_unlock();
 	return alive;
 }
