@@ -144,16 +144,40 @@ static __always_inline struct mbox_msg *take(struct mbox *mb, struct mbox_caller
 	return msg;
 }
 
-/*
- * There was no room, or the right is another one now. The message is there already, and
- * takes its place among the senders that wait.
- */
-static int send_later(const struct file *file, struct mbox *mb, struct mbox_caller *caller,
-		      struct mbox_msg *msg, bool may_wait, struct mbox_pass *pass)
+static const struct mbox_patience for_ever = {};
+
+/* False if there may be room now. */
+static bool take_seat_to_send(struct mbox *mb, struct mbox_caller *caller,
+			      struct mbox_waiter *sender, unsigned int stamp)
 {
-	const struct mbox_patience patience = {
-		.nonblock = !may_wait || file->f_flags & O_NONBLOCK,
-	};
+	bool waits;
+
+	spin_lock(&mb->lock);
+	waits = mbox_plain_is_as_known(mb, stamp) && mbox_policy_seat_sender(mb, sender);
+	mbox_msg_restock(mb, caller);
+	spin_unlock(&mb->lock);
+	return waits;
+}
+
+/* 0 when the message has been accepted, an error, or MBOX_NOT_PLAIN. */
+static int wait_to_send(struct mbox *mb, struct mbox_caller *caller, struct mbox_msg *msg,
+			struct mbox_pass *pass)
+{
+	struct mbox_waiter sender = { .prio = msg->prio, .msg = msg };
+	int err;
+
+	mbox_wait_init(&sender, pass);
+	if (!take_seat_to_send(mb, caller, &sender, pass->stamp))
+		return MBOX_NOT_PLAIN;
+	err = mbox_wait_sleep(mb, MBOX_WAIT_SEND, &sender, &for_ever);
+	err = err ? mbox_policy_leave(mb, &sender, true, err) : sender.result;
+	return err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0 ? MBOX_NOT_PLAIN : err;
+}
+
+static noinline int send_as_waiter(struct mbox *mb, struct mbox_msg *msg, bool may_wait,
+				   struct mbox_pass *pass)
+{
+	const struct mbox_patience patience = { .nonblock = !may_wait };
 	struct mbox_waiter sender;
 	int err;
 
@@ -162,6 +186,23 @@ static int send_later(const struct file *file, struct mbox *mb, struct mbox_call
 		mbox_wait_init(&sender, pass);
 		err = mbox_policy_send(mb, &sender, &patience);
 	} while (err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0);
+	return err;
+}
+
+/*
+ * There was no room, or the right is another one now. The message is there already, and
+ * takes its place among the senders that wait.
+ */
+static int send_later(const struct file *file, struct mbox *mb, struct mbox_caller *caller,
+		      struct mbox_msg *msg, bool may_wait, struct mbox_pass *pass)
+{
+	int err = MBOX_NOT_PLAIN;
+
+	may_wait = may_wait && !(file->f_flags & O_NONBLOCK);
+	if (may_wait)
+		err = wait_to_send(mb, caller, msg, pass);
+	if (err == MBOX_NOT_PLAIN)
+		err = send_as_waiter(mb, msg, may_wait, pass);
 	if (err)
 		mbox_plain_recycle(mb, caller, msg);
 	return err;
@@ -281,8 +322,8 @@ static __always_inline bool deliver(struct mbox_recv __user *user, struct mbox *
 }
 
 /* False if there may be a message now. */
-static bool take_seat(struct mbox *mb, struct mbox_caller *caller,
-		      struct mbox_waiter *receiver, unsigned int stamp)
+static bool take_seat_to_receive(struct mbox *mb, struct mbox_caller *caller,
+				 struct mbox_waiter *receiver, unsigned int stamp)
 {
 	bool waits;
 
@@ -296,14 +337,13 @@ static bool take_seat(struct mbox *mb, struct mbox_caller *caller,
 }
 
 /* 0 when @receiver has been served, an error, or MBOX_NOT_PLAIN. */
-static int wait_as(struct mbox_waiter *receiver, struct mbox *mb, struct mbox_caller *caller,
-		   struct mbox_pass *pass)
+static int wait_to_receive(struct mbox *mb, struct mbox_caller *caller,
+			   struct mbox_waiter *receiver, struct mbox_pass *pass)
 {
-	static const struct mbox_patience for_ever = {};
 	int err;
 
 	mbox_wait_init(receiver, pass);
-	if (!take_seat(mb, caller, receiver, pass->stamp))
+	if (!take_seat_to_receive(mb, caller, receiver, pass->stamp))
 		return MBOX_NOT_PLAIN;
 	err = mbox_wait_sleep(mb, MBOX_WAIT_RECV, receiver, &for_ever);
 	err = err ? mbox_policy_leave(mb, receiver, false, err) : receiver->result;
@@ -324,7 +364,7 @@ static noinline int wait(struct file *file, struct mbox_recv __user *user, struc
 
 	mbox_rights_ask(&pass, MBOX_RIGHT_RECV);
 	pass.stamp = stamp;
-	err = wait_as(&receiver, mb, caller, &pass);
+	err = wait_to_receive(mb, caller, &receiver, &pass);
 	if (err == -EMSGSIZE || (!err && !takes(recv, receiver.msg)))
 		return conclude(file, user, mb, recv, &receiver);
 	if (!err && !deliver(user, mb, caller, receiver.msg, recv->buf, receiver.stamp))
@@ -467,7 +507,7 @@ static noinline int wait_for_bytes(struct file *file, struct mbox *mb,
 	int err;
 
 	ask_both(&pass, file, MBOX_RIGHT_RECV, stamp);
-	err = wait_as(&receiver, mb, caller, &pass);
+	err = wait_to_receive(mb, caller, &receiver, &pass);
 	if (err)
 		return err;
 	return takes(recv, receiver.msg) ?

@@ -987,6 +987,19 @@ void mbox_policy_hold(struct mbox *mb, struct mbox_rare *rare, const struct mbox
 	hold(mb, rare->request, pass);
 }
 
+/*
+ * A sender takes a seat, if its message does not fit: then it changes nothing for others.
+ * False if it does not, or has to be looked at in the general way. The mailbox is locked.
+ */
+bool mbox_policy_seat_sender(struct mbox *mb, struct mbox_waiter *sender)
+{
+	lockdep_assert_held(&mb->lock);
+	if (!mb->full || fits(mb, &mb->lane, sender->msg->len) != -EAGAIN)
+		return false;
+	seat_sender(mb, &sender->seat);
+	return true;
+}
+
 /* A receiver of any message takes a seat, for there is none. The mailbox is locked. */
 void mbox_policy_seat_receiver(struct mbox *mb, struct mbox_waiter *receiver)
 {

@@ -34,6 +34,7 @@ void mbox_policy_hand_request(struct mbox *mb, struct mbox_waiter *caller)
 	__releases(&mb->lock);
 void mbox_policy_seat_offer(struct mbox *mb, struct mbox_waiter *sender);
 void mbox_policy_hold(struct mbox *mb, struct mbox_rare *rare, const struct mbox_pass *pass);
+bool mbox_policy_seat_sender(struct mbox *mb, struct mbox_waiter *sender);
 void mbox_policy_seat_receiver(struct mbox *mb, struct mbox_waiter *receiver);
 int mbox_policy_leave(struct mbox *mb, struct mbox_waiter *waiter, bool sending, int reason);
 void mbox_policy_let_in(struct mbox *mb) __releases(&mb->lock);

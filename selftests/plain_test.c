@@ -447,6 +447,177 @@ TEST_F(plain, reply_without_memory_before_a_receive_is_none)
 }
 
 /*
+ * Senders that wait for room: threads.
+ */
+
+struct sender {
+	pthread_t thread;
+	int fd;
+	const char *text;
+	uint32_t prio;
+	int error;
+};
+
+static void *run_sender(void *data)
+{
+	struct sender *sender = data;
+	struct mbox_send how = { .prio = sender->prio };
+
+	sender->error = send_as(sender->fd, sender->text, &how);
+	return NULL;
+}
+
+/* It is the @nr-th that waits. */
+static void begin_to_send(struct sender *sender, uint32_t nr)
+{
+	NEED(!pthread_create(&sender->thread, NULL, run_sender, sender));
+	wait_for_senders(sender->fd, 0, nr);
+}
+
+static int end_of_send(struct sender *sender)
+{
+	NEED(!pthread_join(sender->thread, NULL));
+	return sender->error;
+}
+
+static void fill(int fd, uint32_t nr)
+{
+	while (nr--)
+		NEED(!post(fd, 0, "full", 0));
+}
+
+static void expect_next(struct __test_metadata *_metadata, int fd, const char *text)
+{
+	struct letter letter;
+
+	ASSERT_EQ(0, fetch(fd, 0, &letter));
+	EXPECT_STREQ(text, letter.text);
+}
+
+TEST_F(plain, senders_that_wait_are_let_in_by_priority_and_arrival)
+{
+	struct sender senders[] = {
+		{ .fd = self->fd, .text = "c", .prio = 0 },
+		{ .fd = self->fd, .text = "a", .prio = 2 },
+		{ .fd = self->fd, .text = "d", .prio = 0 },
+		{ .fd = self->fd, .text = "b", .prio = 2 },
+	};
+	uint32_t i;
+
+	fill(self->fd, MANY);
+	for (i = 0; i < ARRAY_SIZE(senders); i++)
+		begin_to_send(&senders[i], i + 1);
+	EXPECT_EQ(EAGAIN, post(self->fd, 0, "e", 0));
+	/* Each that goes lets one in. */
+	expect_next(_metadata, self->fd, "full");
+	EXPECT_EQ(0, end_of_send(&senders[1]));
+	EXPECT_EQ(3, state(self->fd, 0).senders);
+	expect_next(_metadata, self->fd, "a");
+	EXPECT_EQ(0, end_of_send(&senders[3]));
+	expect_next(_metadata, self->fd, "b");
+	EXPECT_EQ(0, end_of_send(&senders[0]));
+	EXPECT_EQ(1, state(self->fd, 0).senders);
+	for (i = 0; i < MANY - 1; i++)
+		expect_next(_metadata, self->fd, "full");
+	EXPECT_EQ(0, end_of_send(&senders[2]));
+	expect_next(_metadata, self->fd, "c");
+	expect_next(_metadata, self->fd, "d");
+	EXPECT_EQ(0, state(self->fd, 0).msgs);
+}
+
+/* Who waits for much room keeps out those behind it, but not who comes before it. */
+TEST_F(plain, sender_that_waits_is_overtaken_by_priority_only)
+{
+	struct mbox_create attr = attributes(MANY, 4);
+	struct sender large = { .text = "1234" }, behind = { .text = "5" };
+
+	attr.max_bytes = 10;
+	large.fd = behind.fd = mailbox(attr);
+	fill(large.fd, 2);
+	begin_to_send(&large, 1);
+	EXPECT_EQ(EAGAIN, post(large.fd, 0, "6", 0));
+	begin_to_send(&behind, 2);
+	EXPECT_EQ(0, send_as(large.fd, "7", &(struct mbox_send){ .prio = 1 }));
+	EXPECT_EQ(2, state(large.fd, 0).senders);
+	expect_next(_metadata, large.fd, "7");
+	expect_next(_metadata, large.fd, "full");
+	EXPECT_EQ(0, end_of_send(&large));
+	EXPECT_EQ(0, end_of_send(&behind));
+	expect_next(_metadata, large.fd, "full");
+	expect_next(_metadata, large.fd, "1234");
+	expect_next(_metadata, large.fd, "5");
+}
+
+TEST_F(plain, sender_that_waits_is_told_of_the_end)
+{
+	struct sender sender = { .fd = self->fd, .text = "text" };
+
+	fill(self->fd, MANY);
+	begin_to_send(&sender, 1);
+	ASSERT_EQ(0, delete(self->fd, 0));
+	EXPECT_EQ(EIDRM, end_of_send(&sender));
+}
+
+TEST_F(plain, sender_that_waits_ends_with_a_signal)
+{
+	struct sender sender = { .fd = self->fd, .text = "text" };
+	struct mbox_stat stat;
+
+	take_signals(0);
+	fill(self->fd, MANY);
+	stat = state(self->fd, 0);
+	begin_to_send(&sender, 1);
+	ASSERT_EQ(0, pthread_kill(sender.thread, SIGUSR1));
+	EXPECT_EQ(EINTR, end_of_send(&sender));
+	EXPECT_TRUE(same_state(stat, state(self->fd, 0)));
+}
+
+static int change_mode(int fd, uint32_t mode)
+{
+	struct mbox_change change = { .flags = MBOX_CHANGE_MODE, .mode = mode };
+
+	return call(fd, MBOX_IOC_CHANGE, &change);
+}
+
+/* Root insists on it by its capability, and takes another seat. */
+TEST_F(plain, sender_that_waits_insists_on_its_right)
+{
+	struct sender sender = { .fd = self->fd, .text = "text" };
+
+	fill(self->fd, MANY);
+	begin_to_send(&sender, 1);
+	ASSERT_EQ(0, change_mode(self->fd, 0));
+	wait_for_senders(self->fd, 0, 1);
+	expect_next(_metadata, self->fd, "full");
+	EXPECT_EQ(0, end_of_send(&sender));
+	EXPECT_EQ(MANY, state(self->fd, 0).msgs);
+}
+
+TEST_F(plain, sender_that_waits_is_told_that_its_right_is_gone)
+{
+	uint64_t id = state(self->fd, 0).id;
+	pid_t child;
+
+	ASSERT_EQ(0, change_mode(self->fd, 0602));
+	fill(self->fd, MANY - 1);
+	child = spawn();
+	if (!child) {
+		struct mbox_send how = { };
+		int fd;
+
+		become(1000, 1000);
+		fd = descriptor(id, O_RDWR);
+		NEED(!post(fd, 0, "mine", 0));
+		_exit(send_as(fd, "text", &how));
+	}
+	wait_for_senders(self->fd, 0, 1);
+	ASSERT_EQ(0, change_mode(self->fd, 0600));
+	EXPECT_EQ(EKEYREVOKED, join(child));
+	EXPECT_EQ(MANY, state(self->fd, 0).msgs);
+	EXPECT_EQ(0, state(self->fd, 0).senders);
+}
+
+/*
  * Streams: a thread reads or writes, and waits.
  */
 
