@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * command_stream.c - read and write, which know nothing but the bytes of a message. As the
- * bytes are that of many a program that does not know of mailboxes, they take the right of
- * whoever opened the descriptor, too. What is plain goes the short way (command_plain.c)
- * if it comes in one piece, by read(2) and write(2).
+ * command_stream.c - read and write, which know nothing but the bytes of a message. A program
+ * that makes them may not know of mailboxes at all, so they take the right of whoever opened
+ * the descriptor, too. What is plain goes the short way (command_plain.c) if it comes in one
+ * piece, by read(2) and write(2).
  */
 
 #include <linux/err.h>
@@ -23,13 +23,11 @@
 static struct mbox *stream_target(const struct file *file, unsigned int right,
 				  struct mbox_pass *pass)
 {
-	const struct mbox_file *mf = file->private_data;
-	struct mbox *mb = mbox_dev_target(mf);
+	struct mbox *mb = mbox_dev_target(file->private_data);
 
 	if (IS_ERR(mb))
 		return mb;
-	mbox_rights_ask(pass, right);
-	mbox_rights_ask_opener(pass, mf->callers.opener.process, file->f_cred);
+	mbox_dev_ask_both(pass, file, right);
 	if (mbox_rights_admit(mb, pass))
 		return mb;
 	return ERR_PTR(mbox_rights_refusal(mb));
@@ -78,7 +76,7 @@ static noinline ssize_t read_buffer(struct file *file, char __user *bytes, size_
 {
 	struct iov_iter to;
 
-	iov_iter_ubuf(&to, READ, bytes, size);
+	iov_iter_ubuf(&to, ITER_DEST, bytes, size);
 	return read_message(file, &to, false);
 }
 
@@ -143,7 +141,7 @@ static noinline ssize_t write_buffer(struct file *file, const char __user *bytes
 {
 	struct iov_iter from;
 
-	iov_iter_ubuf(&from, WRITE, (void __user *)bytes, size);
+	iov_iter_ubuf(&from, ITER_SOURCE, (void __user *)bytes, size);
 	return write_message(file, &from, false);
 }
 

@@ -7,6 +7,7 @@
 #include <linux/uidgid.h>
 
 #include "callers.h"
+#include "rights.h"
 
 /**
  * struct mbox_file - an open descriptor of /dev/mbox
@@ -44,6 +45,16 @@ static inline bool mbox_dev_is_unwitting(const struct file *file)
 {
 	return !uid_eq(file->f_cred->euid, current_euid()) ||
 	       !gid_eq(file->f_cred->egid, current_egid());
+}
+
+/* What one who reads or writes asks for, see mbox_rights_ask_opener(). */
+static inline void mbox_dev_ask_both(struct mbox_pass *pass, const struct file *file,
+				     unsigned int right)
+{
+	const struct mbox_file *mf = file->private_data;
+
+	mbox_rights_ask(pass, right);
+	mbox_rights_ask_opener(pass, mf->callers.opener.process, file->f_cred);
 }
 
 struct mbox *mbox_dev_target(const struct mbox_file *mf);

@@ -988,8 +988,8 @@ void mbox_policy_hold(struct mbox *mb, struct mbox_rare *rare, const struct mbox
 }
 
 /*
- * A sender takes a seat, if its message does not fit: then it changes nothing for others.
- * False if it does not, or has to be looked at in the general way. The mailbox is locked.
+ * A sender takes a seat, if its message does not fit: nobody is let in for that, and the
+ * mailbox, which is full, stays so. False if there is more to look at. The mailbox is locked.
  */
 bool mbox_policy_seat_sender(struct mbox *mb, struct mbox_waiter *sender)
 {

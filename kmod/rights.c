@@ -364,13 +364,13 @@ bool mbox_rights_learn(const struct mbox *mb, struct mbox_caller *caller, unsign
 
 /* For mbox_rights_known_of_both(). */
 bool mbox_rights_learn_of_both(const struct mbox *mb, struct mbox_caller *caller,
-			       const struct mbox_caller *opener, unsigned int right,
-			       unsigned int *stamp)
+			       const struct pid *opener, const struct cred *opener_cred,
+			       unsigned int right, unsigned int *stamp)
 {
 	unsigned int rights = look(mb, caller->process, stamp), later;
-	const struct cred *saved = override_creds(opener->cred);
+	const struct cred *saved = override_creds(opener_cred);
 
-	rights &= look(mb, opener->process, &later);
+	rights &= look(mb, opener, &later);
 	revert_creds(saved);
 	if (later != *stamp)
 		return false;

@@ -37,8 +37,8 @@ u32 mbox_rights_each(struct mbox *mb, u32 from,
 bool mbox_rights_learn(const struct mbox *mb, struct mbox_caller *caller, unsigned int right,
 		       unsigned int *stamp);
 bool mbox_rights_learn_of_both(const struct mbox *mb, struct mbox_caller *caller,
-			       const struct mbox_caller *opener, unsigned int right,
-			       unsigned int *stamp);
+			       const struct pid *opener, const struct cred *opener_cred,
+			       unsigned int right, unsigned int *stamp);
 
 /*
  * Whether a caller has the right, and as of which stamp of the mailbox, by what was found
@@ -57,14 +57,15 @@ static inline bool mbox_rights_known(const struct mbox *mb, struct mbox_caller *
 
 /* Likewise whether whoever opened the descriptor has it, too: see mbox_rights_ask_opener(). */
 static inline bool mbox_rights_known_of_both(const struct mbox *mb, struct mbox_caller *caller,
-					     const struct mbox_caller *opener, unsigned int right,
+					     const struct pid *opener,
+					     const struct cred *opener_cred, unsigned int right,
 					     unsigned int *stamp)
 {
 	u64 known = READ_ONCE(caller->known_of_both);
 
 	*stamp = known >> 32;
 	return (known & right && raw_read_seqcount(&mb->access.seq) == *stamp) ||
-	       mbox_rights_learn_of_both(mb, caller, opener, right, stamp);
+	       mbox_rights_learn_of_both(mb, caller, opener, opener_cred, right, stamp);
 }
 
 #endif /* MBOX_RIGHTS_H */

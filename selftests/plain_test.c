@@ -687,6 +687,63 @@ TEST_F(plain, read_that_waits_gets_the_bytes_of_a_request)
 	EXPECT_EQ(0, state(self->fd, 0).requests);
 }
 
+/* Nobody has the file then. */
+TEST_F(plain, read_that_waits_gets_the_bytes_that_come_with_a_file)
+{
+	struct mbox_create attr = attributes(MANY, SIZE);
+	struct mbox_send how = { .nr_files = 1 };
+	char bytes[SIZE];
+	struct stream stream = { .bytes = bytes, .size = SIZE };
+	struct pollfd other_end;
+	int ends[2], fd;
+
+	ASSERT_EQ(0, pipe(ends));
+	other_end = (struct pollfd){ .fd = ends[0] };
+	attr.flags = MBOX_CREATE_FILES;
+	fd = stream.fd = mailbox(attr);
+	how.files = (uintptr_t)&ends[1];
+	begin_stream(&stream);
+	EXPECT_EQ(0, send_as(fd, "text", &how));
+	EXPECT_EQ(0, end_stream(&stream));
+	EXPECT_EQ(4, stream.len);
+	EXPECT_EQ(0, memcmp("text", bytes, 4));
+	close(ends[1]);
+	WAIT_UNTIL(poll(&other_end, 1, 0) == 1 && other_end.revents == POLLHUP);
+	close(ends[0]);
+}
+
+/* Root does by its capability, and takes another seat. */
+TEST_F(plain, read_and_write_that_wait_insist_on_their_right)
+{
+	char bytes[SIZE] = "text";
+	struct stream reader = { .bytes = bytes, .size = SIZE };
+	struct stream writer = { .bytes = bytes, .size = 4, .writes = true };
+	uint64_t id = state(self->fd, 0).id;
+	pid_t child;
+
+	/* Of another process, which does not own the mailbox. */
+	ASSERT_EQ(0, change_mode(self->fd, 0600));
+	child = spawn();
+	if (!child) {
+		reader.fd = writer.fd = descriptor(id, O_RDWR);
+		NEED(write(reader.fd, "a", 1) == 1 && read(reader.fd, bytes, SIZE) == 1);
+		begin_stream(&reader);
+		NEED(!change_mode(reader.fd, 0));
+		usleep(10000);
+		NEED(!post(reader.fd, 0, "b", 0));
+		NEED(!end_stream(&reader) && reader.len == 1);
+		NEED(!change_mode(reader.fd, 0600));
+		fill(reader.fd, MANY);
+		begin_stream(&writer);
+		NEED(!change_mode(writer.fd, 0));
+		usleep(10000);
+		NEED(read(writer.fd, bytes, SIZE) == 4);
+		_exit(end_stream(&writer));
+	}
+	EXPECT_EQ(0, join(child));
+	EXPECT_EQ(MANY, state(self->fd, 0).msgs);
+}
+
 TEST_F(plain, read_that_waits_leaves_a_request_that_it_cannot_take)
 {
 	struct stream stream = { .fd = self->fd, .bytes = unmapped(), .size = SIZE };

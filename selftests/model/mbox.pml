@@ -27,8 +27,8 @@
  *   Sender, Receiver, Chooser send.c submit(), recv.c claim(), policy.c
  *                             mbox_policy_choose()
  *                             and, in one critical section as here, command_plain.c
- *                             post(), take() and take_seat(), with mbox_policy_hand()
- *                             for offer() and give()
+ *                             post(), take() and take_seat_to_*(), with
+ *                             mbox_policy_hand() for offer() and give()
  *   Poller                    mailbox.c mbox_mailbox_poll()
  *   Deleter                   registry.c mbox_registry_delete(): mark gone, then clear
  *   Owner                     participant.c process_ended(): dead, at once; later
