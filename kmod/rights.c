@@ -372,10 +372,9 @@ bool mbox_rights_learn_of_both(const struct mbox *mb, struct mbox_caller *caller
 
 	rights &= look(mb, opener, &later);
 	revert_creds(saved);
-	if (later != *stamp)
-		return false;
-	WRITE_ONCE(caller->known_of_both, (u64)*stamp << 32 | rights);
-	return rights & right;
+	if (later == *stamp)
+		WRITE_ONCE(caller->known_of_both, (u64)*stamp << 32 | rights);
+	return later == *stamp && rights & right;
 }
 
 /*
