@@ -146,7 +146,17 @@ static __always_inline struct mbox_msg *take(struct mbox *mb, struct mbox_caller
 	return msg;
 }
 
-static const struct mbox_patience for_ever = {};
+/* Of one that has a seat: 0 when it has been served, an error, or MBOX_NOT_PLAIN. */
+static int sleep_for_ever(struct mbox *mb, struct mbox_waiter *waiter, bool sending,
+			  struct mbox_pass *pass)
+{
+	static const struct mbox_patience for_ever = {};
+	int err;
+
+	err = mbox_wait_sleep(mb, sending ? MBOX_WAIT_SEND : MBOX_WAIT_RECV, waiter, &for_ever);
+	err = err ? mbox_policy_leave(mb, waiter, sending, err) : waiter->result;
+	return err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0 ? MBOX_NOT_PLAIN : err;
+}
 
 /* False if there may be room now. */
 static bool take_seat_to_send(struct mbox *mb, struct mbox_caller *caller,
@@ -166,14 +176,10 @@ static int wait_to_send(struct mbox *mb, struct mbox_caller *caller, struct mbox
 			struct mbox_pass *pass)
 {
 	struct mbox_waiter sender = { .prio = msg->prio, .msg = msg };
-	int err;
 
 	mbox_wait_init(&sender, pass);
-	if (!take_seat_to_send(mb, caller, &sender, pass->stamp))
-		return MBOX_NOT_PLAIN;
-	err = mbox_wait_sleep(mb, MBOX_WAIT_SEND, &sender, &for_ever);
-	err = err ? mbox_policy_leave(mb, &sender, true, err) : sender.result;
-	return err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0 ? MBOX_NOT_PLAIN : err;
+	return take_seat_to_send(mb, caller, &sender, pass->stamp) ?
+	       sleep_for_ever(mb, &sender, true, pass) : MBOX_NOT_PLAIN;
 }
 
 static noinline int send_as_waiter(struct mbox *mb, struct mbox_msg *msg, bool may_wait,
@@ -342,14 +348,9 @@ static bool take_seat_to_receive(struct mbox *mb, struct mbox_caller *caller,
 static int wait_to_receive(struct mbox *mb, struct mbox_caller *caller,
 			   struct mbox_waiter *receiver, struct mbox_pass *pass)
 {
-	int err;
-
 	mbox_wait_init(receiver, pass);
-	if (!take_seat_to_receive(mb, caller, receiver, pass->stamp))
-		return MBOX_NOT_PLAIN;
-	err = mbox_wait_sleep(mb, MBOX_WAIT_RECV, receiver, &for_ever);
-	err = err ? mbox_policy_leave(mb, receiver, false, err) : receiver->result;
-	return err == -EKEYREVOKED && mbox_rights_insist(mb, pass) > 0 ? MBOX_NOT_PLAIN : err;
+	return take_seat_to_receive(mb, caller, receiver, pass->stamp) ?
+	       sleep_for_ever(mb, receiver, false, pass) : MBOX_NOT_PLAIN;
 }
 
 static noinline int wait(struct file *file, struct mbox_recv __user *user, struct mbox *mb,

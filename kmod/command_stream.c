@@ -59,37 +59,30 @@ static ssize_t receive(struct file *file, struct iov_iter *to, bool nowait)
 	return delivered ? len : -EFAULT;
 }
 
-static ssize_t read_message(struct file *file, struct iov_iter *to, bool nowait)
+ssize_t mbox_command_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	ssize_t len = receive(file, to, nowait);
+	ssize_t len = receive(iocb->ki_filp, to, iocb->ki_flags & IOCB_NOWAIT);
 
 	trace_mbox_command("read", len);
 	return len;
 }
 
-ssize_t mbox_command_read_iter(struct kiocb *iocb, struct iov_iter *to)
-{
-	return read_message(iocb->ki_filp, to, iocb->ki_flags & IOCB_NOWAIT);
-}
-
-static noinline ssize_t read_buffer(struct file *file, char __user *bytes, size_t size)
+static noinline ssize_t receive_buffer(struct file *file, char __user *bytes, size_t size)
 {
 	struct iov_iter to;
 
 	iov_iter_ubuf(&to, ITER_DEST, bytes, size);
-	return read_message(file, &to, false);
+	return receive(file, &to, false);
 }
 
 ssize_t mbox_command_read(struct file *file, char __user *bytes, size_t size, loff_t *pos)
 {
-	ssize_t len;
 	size_t got;
-	int err;
+	int err = mbox_command_read_plain(file, bytes, size, &got);
+	ssize_t len = err ?: got;
 
-	err = mbox_command_read_plain(file, bytes, size, &got);
 	if (err == MBOX_NOT_PLAIN)
-		return read_buffer(file, bytes, size);
-	len = err ?: got;
+		len = receive_buffer(file, bytes, size);
 	trace_mbox_command("read", len);
 	return len;
 }
@@ -124,36 +117,29 @@ static ssize_t send(struct file *file, struct iov_iter *from, bool nowait)
 	return err ?: len;
 }
 
-static ssize_t write_message(struct file *file, struct iov_iter *from, bool nowait)
+ssize_t mbox_command_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	ssize_t len = send(file, from, nowait);
+	ssize_t len = send(iocb->ki_filp, from, iocb->ki_flags & IOCB_NOWAIT);
 
 	trace_mbox_command("write", len);
 	return len;
 }
 
-ssize_t mbox_command_write_iter(struct kiocb *iocb, struct iov_iter *from)
-{
-	return write_message(iocb->ki_filp, from, iocb->ki_flags & IOCB_NOWAIT);
-}
-
-static noinline ssize_t write_buffer(struct file *file, const char __user *bytes, size_t size)
+static noinline ssize_t send_buffer(struct file *file, const char __user *bytes, size_t size)
 {
 	struct iov_iter from;
 
 	iov_iter_ubuf(&from, ITER_SOURCE, (void __user *)bytes, size);
-	return write_message(file, &from, false);
+	return send(file, &from, false);
 }
 
 ssize_t mbox_command_write(struct file *file, const char __user *bytes, size_t size, loff_t *pos)
 {
-	ssize_t len;
-	int err;
+	int err = mbox_command_write_plain(file, bytes, size);
+	ssize_t len = err ?: size;
 
-	err = mbox_command_write_plain(file, bytes, size);
 	if (err == MBOX_NOT_PLAIN)
-		return write_buffer(file, bytes, size);
-	len = err ?: size;
+		len = send_buffer(file, bytes, size);
 	trace_mbox_command("write", len);
 	return len;
 }

@@ -40,6 +40,14 @@ bool mbox_rights_learn_of_both(const struct mbox *mb, struct mbox_caller *caller
 			       const struct pid *opener, const struct cred *opener_cred,
 			       unsigned int right, unsigned int *stamp);
 
+/* Of rights and the stamp of the mailbox's access as of which they were found. */
+static inline bool mbox_rights_still(const struct mbox *mb, u64 known, unsigned int right,
+				     unsigned int *stamp)
+{
+	*stamp = known >> 32;
+	return known & right && raw_read_seqcount(&mb->access.seq) == *stamp;
+}
+
 /*
  * Whether a caller has the right, and as of which stamp of the mailbox, by what was found
  * the last time: only what it has without capabilities is known, and as long as nothing
@@ -48,10 +56,7 @@ bool mbox_rights_learn_of_both(const struct mbox *mb, struct mbox_caller *caller
 static inline bool mbox_rights_known(const struct mbox *mb, struct mbox_caller *caller,
 				     unsigned int right, unsigned int *stamp)
 {
-	u64 known = READ_ONCE(caller->known);
-
-	*stamp = known >> 32;
-	return (known & right && raw_read_seqcount(&mb->access.seq) == *stamp) ||
+	return mbox_rights_still(mb, READ_ONCE(caller->known), right, stamp) ||
 	       mbox_rights_learn(mb, caller, right, stamp);
 }
 
@@ -61,10 +66,7 @@ static inline bool mbox_rights_known_of_both(const struct mbox *mb, struct mbox_
 					     const struct cred *opener_cred, unsigned int right,
 					     unsigned int *stamp)
 {
-	u64 known = READ_ONCE(caller->known_of_both);
-
-	*stamp = known >> 32;
-	return (known & right && raw_read_seqcount(&mb->access.seq) == *stamp) ||
+	return mbox_rights_still(mb, READ_ONCE(caller->known_of_both), right, stamp) ||
 	       mbox_rights_learn_of_both(mb, caller, opener, opener_cred, right, stamp);
 }
 
