@@ -137,7 +137,7 @@ static void dev_show_fdinfo(struct seq_file *m, struct file *file)
 
 /*
  * There are read and write beside what any kind of buffers goes through, as the kernel makes
- * that of one buffer else: it takes 170 instructions of a write and a read of 1,950. What
+ * that of one buffer else: it takes 170 instructions more for a write and a read, of 1,970. What
  * kernel_read() and kernel_write() are given must not have both, so they refuse ours.
  */
 static const struct file_operations dev_fops = {
