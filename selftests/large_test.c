@@ -331,6 +331,121 @@ TEST_F(memory, may_be_sent_in_part_and_untouched)
 	EXPECT_EQ(1, queued(self->fd));
 }
 
+/*
+ * Memory of huge pages, where the system has them for those who ask.
+ */
+
+#define HUGE_PAGE	(2u << 20)
+#define HUGE_PAGES	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
+/* What it was, to be given to it again; NULL if there is no such thing. */
+static const char *set_huge_pages(const char *value)
+{
+	static const char *const values[] = {
+		"always", "within_size", "advise", "never", "deny", "force",
+	};
+	char text[128] = "", chosen[32];
+	int file = open(HUGE_PAGES, O_RDWR | O_CLOEXEC);
+	const char *before = NULL;
+
+	if (file < 0)
+		return NULL;
+	NEED(read(file, text, sizeof(text) - 1) > 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(values); i++) {
+		snprintf(chosen, sizeof(chosen), "[%s]", values[i]);
+		if (strstr(text, chosen))
+			before = values[i];
+	}
+	NEED(before && write(file, value, strlen(value)) > 0);
+	close(file);
+	return before;
+}
+
+/* KiB of all memory of the library that are mapped by huge pages. */
+static unsigned long in_huge_pages(void)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	unsigned long sum = 0, size;
+	bool ours = false;
+	char line[512];
+
+	NEED(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		/* Names of fields begin with capitals, addresses do not. */
+		if (line[0] < 'A' || line[0] > 'Z')
+			ours = strstr(line, "memfd:mbox");
+		else if (ours && sscanf(line, "ShmemPmdMapped: %lu", &size) == 1)
+			sum += size;
+	}
+	fclose(maps);
+	return sum;
+}
+
+FIXTURE(huge)
+{
+	int fd;
+	struct mbox_large large;
+	const char *before;
+};
+
+FIXTURE_SETUP(huge)
+{
+	self->before = set_huge_pages("advise");
+	if (!self->before)
+		SKIP(return, "there are no huge pages in memory files");
+	self->fd = make(MBOX_FILES, 64);
+	self->large = (struct mbox_large){ 0 };
+}
+
+FIXTURE_TEARDOWN(huge)
+{
+	if (self->before)
+		set_huge_pages(self->before);
+	sweep();
+}
+
+TEST_F(huge, pages_have_what_fills_them_and_no_more)
+{
+	const size_t len = 2 * HUGE_PAGE + PAGE + 5;
+
+	ASSERT_EQ(0, mbox_large_alloc(&self->large, len));
+	EXPECT_EQ(2 * HUGE_PAGE >> 10, in_huge_pages());
+	fill(&self->large);
+	ASSERT_EQ(0, mbox_send_filled(self->fd, &self->large, NULL));
+	EXPECT_EQ(0, mappings());
+	ASSERT_EQ(0, mbox_recv_large(self->fd, &self->large, NULL, NULL));
+	ASSERT_EQ(len, self->large.len);
+	EXPECT_TRUE(has_pattern(self->large.data, len));
+	mbox_large_free(&self->large);
+
+	ASSERT_EQ(0, mbox_large_alloc(&self->large, HUGE_PAGE - 1));
+	EXPECT_EQ(0, in_huge_pages());
+	mbox_large_free(&self->large);
+	EXPECT_EQ(0, mappings());
+}
+
+/* A part of a page is sent: what is beyond it is not there any more. */
+TEST_F(huge, pages_are_sent_in_part)
+{
+	const size_t len = HUGE_PAGE / 2 + 1;
+	struct stat stat;
+	int file;
+
+	ASSERT_EQ(0, mbox_large_alloc(&self->large, HUGE_PAGE));
+	fill(&self->large);
+	self->large.len = len;
+	file = mbox_large_seal(&self->large);
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, fstat(file, &stat));
+	EXPECT_EQ(len, stat.st_size);
+	ASSERT_EQ(0, mbox_send_filled(self->fd, &self->large, NULL));
+	ASSERT_EQ(0, mbox_recv_large(self->fd, &self->large, NULL, NULL));
+	ASSERT_EQ(len, self->large.len);
+	EXPECT_TRUE(has_pattern(self->large.data, len));
+	mbox_large_free(&self->large);
+	EXPECT_EQ(0, mappings());
+}
+
 TEST_F(memory, that_was_not_sent_can_be_sent_again)
 {
 	struct mbox_send_options options = { .flags = MBOX_NONBLOCK };

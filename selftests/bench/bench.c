@@ -71,6 +71,8 @@ static const struct series all[] = {
 	{ "create-delete", &create_delete, by_descriptor_or_id, VARIES(size, "bytes"), .xs = { 64 } },
 	{ "shared-memory", &shared_memory, alone, VARIES(size, "bytes"),
 	  .xs = { 65536, 262144, 1048576, 4194304, 16777216 } },
+	{ "shared-huge-pages", &shared_huge_pages, alone, VARIES(size, "bytes"),
+	  .xs = { 65536, 262144, 1048576, 4194304, 16777216 } },
 	{ "channels", &among_channels, by_descriptor_or_id, VARIES(channels, "channels"),
 	  .xs = { 1, 1000, 10000, 100000 }, .at = { .size = 64, .depth = 1 }, .counted_only = true,
 	  .peers_up_to = 1000 },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The workloads, and how each is measured: see workload.h. */
 #include <err.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -180,6 +181,17 @@ static void fill_in_place(struct scene *scene)
 	memset(scene->large.data, FILLING, scene->at.size);
 }
 
+/* Without CONFIG_TRANSPARENT_HUGEPAGE there are none, whatever is asked for. */
+static void allow_huge_pages(bool allowed)
+{
+	int file = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_WRONLY);
+	const char *value = allowed ? "advise" : "never";
+
+	if (file >= 0 && write(file, value, strlen(value)) < 0)
+		err(1, "cannot allow huge pages");
+	close(file);
+}
+
 static unsigned int hand_over(struct scene *scene)
 {
 	if (mbox_send_filled(scene->mailbox, &scene->large, NULL) ||
@@ -206,7 +218,11 @@ const struct workload among_queued = { .sample = send_and_receive, .filled = tru
 const struct workload among_channels = { .sample = send_and_receive_anywhere };
 const struct workload create_delete = { .sample = open_and_close };
 const struct workload shared_memory = {
-	.before = fill_in_place, .sample = hand_over, .after = check_and_free,
+	.before = fill_in_place, .sample = hand_over, .after = check_and_free, .shares = true,
+};
+const struct workload shared_huge_pages = {
+	.before = fill_in_place, .sample = hand_over, .after = check_and_free, .shares = true,
+	.huge_pages = true,
 };
 
 /*
@@ -374,11 +390,11 @@ static void take_samples(struct scene *scene, double *costs, unsigned int nr)
 bool workload_measure(const struct workload *workload, const struct transport *by,
 		      const struct point *at, double *costs, unsigned int nr)
 {
-	bool shares = workload == &shared_memory;
 	struct scene scene = { .workload = workload, .by = by, .at = *at };
 
 	take_processor(true);
-	if (shares)
+	allow_huge_pages(workload->huge_pages);
+	if (workload->shares)
 		open_mailbox(&scene);
 	else if (!open_channels(&scene))
 		return false;
@@ -390,7 +406,7 @@ bool workload_measure(const struct workload *workload, const struct transport *b
 	take_samples(&scene, costs, nr);
 	stop(&scene);
 	close_many(&scene);
-	if (shares)
+	if (workload->shares)
 		close_mailbox(&scene);
 	else
 		close_channels(&scene);

@@ -30,10 +30,12 @@ struct workload {
 	void (*before)(struct scene *scene);
 	void (*after)(struct scene *scene);
 	bool filled;	/* the channel holds all but one of the messages that it can */
+	bool shares;	/* memory, so only by a mailbox that takes files */
+	bool huge_pages;	/* may be had for it */
 };
 
 extern const struct workload one_way, fan_out, round_trip, request, pair, among_queued;
-extern const struct workload among_channels, create_delete, shared_memory;
+extern const struct workload among_channels, create_delete, shared_memory, shared_huge_pages;
 
 /* Costs of each operation, by the sample. False if that transport cannot do it. */
 bool workload_measure(const struct workload *workload, const struct transport *by,
