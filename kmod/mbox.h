@@ -532,7 +532,8 @@ struct mbox_gate {
  * struct mbox_ns - the mailboxes of one network namespace
  * @lock: guards @ids, @order, @names, @last_id, @changes, @listeners
  * @ids: every mailbox that is LIVE, by id
- * @order: the same, in the order of their ids
+ * @order: the same, in the order of their ids; read without the lock
+ * @order_seq: says whether @order has changed meanwhile
  * @names: those of them that have a name
  * @last_id: the id given out last; released after the mailbox is in @ids, and
  *	read without the lock by lookups, before they look
@@ -547,6 +548,7 @@ struct mbox_ns {
 	struct mutex lock;
 	struct rhashtable ids;
 	struct rb_root order;
+	seqcount_mutex_t order_seq;
 	struct rhashtable names;
 	u64 last_id;
 	u32 changes;
@@ -606,7 +608,7 @@ enum mbox_state {
  * @refs: see Lifetimes
  * @rcu: lookups may still look at @refs after the last put
  * @id_node: in ns->ids; ns->lock
- * @order_node: in ns->order; ns->lock
+ * @order_node: in ns->order; ns->lock, or read under RCU
  * @name_node: in ns->names; ns->lock
  * @payer: whose account it is charged to (a reference); ns->lock
  * @tie: in owner->owned

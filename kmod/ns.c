@@ -43,6 +43,7 @@ struct mbox_ns *mbox_ns_alloc(struct user_namespace *user_ns, unsigned int inum)
 		goto destroy_ids;
 	mutex_init(&ns->lock);
 	ns->order = RB_ROOT;
+	seqcount_mutex_init(&ns->order_seq, &ns->lock);
 	INIT_LIST_HEAD(&ns->listeners);
 	ns->inum = inum;
 	ns->user_ns = get_user_ns(user_ns);
@@ -168,13 +169,18 @@ static void remove_name(struct mbox_ns *ns, struct mbox *mb)
 /* Behind all others: no id was as large. */
 static void add_last(struct rb_root *order, struct rb_node *node)
 {
-	struct rb_node **link = &order->rb_node, *parent = NULL;
+	struct rb_node **link = &order->rb_node, *parent = NULL, *first;
 
 	while (*link) {
 		parent = *link;
 		link = &parent->rb_right;
 	}
-	rb_link_node(node, parent, link);
+	rb_link_node(node, parent, &first);
+	/*
+	 * Pairs with the address that a walk without the lock reads: it comes to the node
+	 * only once that is all there. rb_link_node_rcu() would do, but for sparse.
+	 */
+	smp_store_release(link, node);
 	rb_insert_color(node, order);
 }
 
@@ -182,9 +188,12 @@ static int add_id(struct mbox_ns *ns, struct mbox *mb)
 {
 	int err = mbox_table_add(&ns->ids, &mb->id_node, ids_params);
 
-	if (!err)
-		add_last(&ns->order, &mb->order_node);
-	return err;
+	if (err)
+		return err;
+	write_seqcount_begin(&ns->order_seq);
+	add_last(&ns->order, &mb->order_node);
+	write_seqcount_end(&ns->order_seq);
+	return 0;
 }
 
 /* Give @mb the next id, and its name if it has one. An id is used up only then. */
@@ -212,7 +221,9 @@ void mbox_ns_remove(struct mbox_ns *ns, struct mbox *mb)
 {
 	lockdep_assert_held(&ns->lock);
 	mbox_table_remove(&ns->ids, &mb->id_node, ids_params);
+	write_seqcount_begin(&ns->order_seq);
 	rb_erase(&mb->order_node, &ns->order);
+	write_seqcount_end(&ns->order_seq);
 	remove_name(ns, mb);
 	mbox_ns_changed(ns);
 }
@@ -223,20 +234,23 @@ struct mbox *mbox_ns_find_id(struct mbox_ns *ns, u64 id)
 	return rhashtable_lookup(&ns->ids, &id, ids_params);
 }
 
-/* The one with the smallest id from @id on, or NULL; with the lock. */
+/*
+ * The one with the smallest id from @id on, or NULL. Without the lock it may miss some while
+ * the tree is being changed, so it is then true only if ns->order_seq has not moved; but it
+ * comes to an end, and what it finds is or was there (lib/rbtree.c).
+ */
 struct mbox *mbox_ns_find_next(struct mbox_ns *ns, u64 id)
 {
-	struct rb_node *node = ns->order.rb_node;
+	struct rb_node *node = rcu_dereference_raw(ns->order.rb_node);
 	struct mbox *mb, *next = NULL;
 
-	lockdep_assert_held(&ns->lock);
 	while (node) {
 		mb = rb_entry(node, struct mbox, order_node);
 		if (mb->id < id) {
-			node = node->rb_right;
+			node = rcu_dereference_raw(node->rb_right);
 		} else {
 			next = mb;
-			node = node->rb_left;
+			node = rcu_dereference_raw(node->rb_left);
 		}
 	}
 	return next;

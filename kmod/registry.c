@@ -193,19 +193,34 @@ struct mbox *mbox_registry_get_named(struct mbox_ns *ns, const u8 name[MBOX_NAME
 	return mb ?: ERR_PTR(-ENOENT);
 }
 
-/* The mailbox with the smallest id from @id on, or -ENOENT. */
+/*
+ * The mailbox with the smallest id from @id on, or -ENOENT. Whoever lists mailboxes takes no
+ * lock for it: a thousand that do would keep those waiting who create and delete.
+ */
 struct mbox *mbox_registry_get_next(struct mbox_ns *ns, u64 id)
 {
-	struct mbox *mb;
+	struct mbox *mb, *live;
+	unsigned int seq;
+	u64 next;
 
-	mutex_lock(&ns->lock);
-	do {
+	for (;;) {
+		/* With PREEMPT_RT it may sleep: not under RCU. */
+		seq = read_seqcount_begin(&ns->order_seq);
+		rcu_read_lock();
 		mb = mbox_ns_find_next(ns, id);
-		if (mb)
-			id = mb->id + 1;
-	} while (mb && !get_live(mb));
-	mutex_unlock(&ns->lock);
-	return mb ?: ERR_PTR(-ENOENT);
+		next = mb ? mb->id + 1 : id;
+		live = get_live(mb);
+		rcu_read_unlock();
+		if (read_seqcount_retry(&ns->order_seq, seq)) {
+			if (live)
+				mbox_mailbox_put(live);
+			continue;
+		}
+		if (live || !mb)
+			return live ?: ERR_PTR(-ENOENT);
+		/* It is being ended. */
+		id = next;
+	}
 }
 
 static int __net_init net_init(struct net *net)
