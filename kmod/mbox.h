@@ -87,9 +87,10 @@
  *   participant->tokens_lock
  *                 spinlock: likewise, which tokens (call.c).
  *
- * Lookups take no lock: RCU, and refcount_inc_not_zero(). Neither does the
- * question whether the caller has a right: RCU, and mailbox->access.seq; a
- * waiter brings what it read there, and joins only if that still holds.
+ * Lookups take no lock: RCU, and refcount_inc_not_zero(); that of the next
+ * mailbox is tried again if ns->order_seq has moved. Neither does the question
+ * whether the caller has a right: RCU, and mailbox->access.seq; a waiter brings
+ * what it read there, and joins only if that still holds.
  *
  * Lifetimes
  * ---------

@@ -201,26 +201,21 @@ struct mbox *mbox_registry_get_next(struct mbox_ns *ns, u64 id)
 {
 	struct mbox *mb, *live;
 	unsigned int seq;
-	u64 next;
+	bool changed;
 
-	for (;;) {
+	do {
 		/* With PREEMPT_RT it may sleep: not under RCU. */
 		seq = read_seqcount_begin(&ns->order_seq);
 		rcu_read_lock();
 		mb = mbox_ns_find_next(ns, id);
-		next = mb ? mb->id + 1 : id;
-		live = get_live(mb);
+		changed = read_seqcount_retry(&ns->order_seq, seq);
+		live = changed ? NULL : get_live(mb);
+		/* It may be one that is being ended. */
+		if (mb && !changed)
+			id = mb->id + 1;
 		rcu_read_unlock();
-		if (read_seqcount_retry(&ns->order_seq, seq)) {
-			if (live)
-				mbox_mailbox_put(live);
-			continue;
-		}
-		if (live || !mb)
-			return live ?: ERR_PTR(-ENOENT);
-		/* It is being ended. */
-		id = next;
-	}
+	} while (changed || (mb && !live));
+	return live ?: ERR_PTR(-ENOENT);
 }
 
 static int __net_init net_init(struct net *net)

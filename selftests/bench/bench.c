@@ -54,6 +54,7 @@ struct series {
 
 #define VARIES(member, name)	.varies = offsetof(struct point, member), .unit = name
 #define SIZES	VARIES(size, "bytes"), .xs = { 16, 64, 256, 1024, 4096, 16384, 65536 }
+#define LARGE_SIZES	VARIES(size, "bytes"), .xs = { 65536, 262144, 1048576, 4194304, 16777216 }
 #define NUMBERS(name)	VARIES(processes, name), .xs = { 1, 4, 16, 64 }
 
 static const struct series all[] = {
@@ -69,10 +70,8 @@ static const struct series all[] = {
 	{ "queued", &among_queued, peers, VARIES(depth, "queued"), .xs = { 1, 100, 1000, 60000 },
 	  .at = { .size = 16 } },
 	{ "create-delete", &create_delete, by_descriptor_or_id, VARIES(size, "bytes"), .xs = { 64 } },
-	{ "shared-memory", &shared_memory, alone, VARIES(size, "bytes"),
-	  .xs = { 65536, 262144, 1048576, 4194304, 16777216 } },
-	{ "shared-huge-pages", &shared_huge_pages, alone, VARIES(size, "bytes"),
-	  .xs = { 65536, 262144, 1048576, 4194304, 16777216 } },
+	{ "shared-memory", &shared_memory, alone, LARGE_SIZES },
+	{ "shared-huge-pages", &shared_huge_pages, alone, LARGE_SIZES },
 	{ "channels", &among_channels, by_descriptor_or_id, VARIES(channels, "channels"),
 	  .xs = { 1, 1000, 10000, 100000 }, .at = { .size = 64, .depth = 1 }, .counted_only = true,
 	  .peers_up_to = 1000 },

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The workloads, and how each is measured: see workload.h. */
 #include <err.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -179,17 +178,6 @@ static void fill_in_place(struct scene *scene)
 	if (mbox_large_alloc(&scene->large, scene->at.size))
 		err(1, "no memory for %u bytes", scene->at.size);
 	memset(scene->large.data, FILLING, scene->at.size);
-}
-
-/* Without CONFIG_TRANSPARENT_HUGEPAGE there are none, whatever is asked for. */
-static void allow_huge_pages(bool allowed)
-{
-	int file = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_WRONLY);
-	const char *value = allowed ? "advise" : "never";
-
-	if (file >= 0 && write(file, value, strlen(value)) < 0)
-		err(1, "cannot allow huge pages");
-	close(file);
 }
 
 static unsigned int hand_over(struct scene *scene)
@@ -387,13 +375,25 @@ static void take_samples(struct scene *scene, double *costs, unsigned int nr)
 		costs[i] = sample(scene);
 }
 
+/* Some kernels have none. */
+static bool set_huge_pages(bool allowed)
+{
+	static const char path[] = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+
+	if (access(path, F_OK))
+		return !allowed;
+	measure_set(path, allowed ? "advise" : "never");
+	return true;
+}
+
 bool workload_measure(const struct workload *workload, const struct transport *by,
 		      const struct point *at, double *costs, unsigned int nr)
 {
 	struct scene scene = { .workload = workload, .by = by, .at = *at };
 
 	take_processor(true);
-	allow_huge_pages(workload->huge_pages);
+	if (workload->shares && !set_huge_pages(workload->huge_pages))
+		return false;
 	if (workload->shares)
 		open_mailbox(&scene);
 	else if (!open_channels(&scene))
