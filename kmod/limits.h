@@ -26,6 +26,7 @@ struct mbox_quota {
  * @max_bytes: capacity in bytes that it may be created with
  * @max_grants: grants that it may have
  * @default_share: how much of it a user may fill, in percent, unless it says so
+ * @spin_us: how long a waiter may stay awake before it sleeps, in microseconds
  * @user: what a user may have
  * @ns: what a network namespace may have
  */
@@ -35,6 +36,7 @@ struct mbox_limits {
 	unsigned long max_bytes;
 	unsigned int max_grants;
 	unsigned int default_share;
+	unsigned int spin_us;
 	struct mbox_quota user;
 	struct mbox_quota ns;
 };

@@ -591,6 +591,18 @@ struct mbox_spares {
 	struct mbox_msg *longer;
 };
 
+/**
+ * struct mbox_spin - whether it pays to wait awake for a moment (wait.c); hints, read and
+ *	written without a lock
+ * @brisk: of each mbox_wait_what, a bit: whoever waited last was served within that moment
+ * @wake_ns: how long it takes from being served until one that sleeps runs, in nanoseconds:
+ *	a moving average, 0 if nobody has slept
+ */
+struct mbox_spin {
+	unsigned long brisk;
+	u32 wake_ns;
+};
+
 enum mbox_state {
 	MBOX_LIVE,
 	MBOX_GONE,
@@ -633,6 +645,7 @@ enum mbox_state {
  * @filed: the files of queued messages
  * @slots: MBOX_CREATE_RESERVE: the buffers that are free
  * @spares: of one that is @plain: buffers to be used again
+ * @spin: how those wait who wait in it
  * @gate: which processes may use it now
  * @shares: how much each user fills, by user; NULL if @share is 100
  * @nr_receivers: how many seats of receivers there are
@@ -691,6 +704,7 @@ struct mbox {
 	struct list_head filed;
 	struct list_head slots;
 	struct mbox_spares spares;
+	struct mbox_spin spin;
 	struct mbox_gate gate;
 	struct hlist_head *shares;
 	u32 nr_receivers;

@@ -19,6 +19,7 @@ struct mbox_limits mbox_limits = {
 	.max_bytes = SZ_64M,
 	.max_grants = 128,
 	.default_share = 100,
+	.spin_us = 200,
 	.user = {
 		.mailboxes = SZ_4K,
 		.msgs = SZ_256K,
@@ -37,6 +38,7 @@ struct mbox_limits mbox_limits = {
 
 static unsigned int one = 1;
 static unsigned int hundred = 100;
+static unsigned int most_spin_us = 1000;
 static unsigned int most_msgs = SZ_1M;
 static unsigned int most_size = SZ_16M;
 static unsigned int most_grants = MBOX_GRANTS_MAX;
@@ -63,6 +65,7 @@ static struct ctl_table table[] = {
 	BYTES("max_bytes", max_bytes),
 	COUNT("max_grants", max_grants, NULL, &most_grants),
 	COUNT("default_share", default_share, &one, &hundred),
+	COUNT("spin_us", spin_us, NULL, &most_spin_us),
 	COUNT("user_mailboxes", user.mailboxes, NULL, &most_count),
 	COUNT("user_msgs", user.msgs, NULL, &most_count),
 	COUNT("user_files", user.files, NULL, &most_count),

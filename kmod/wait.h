@@ -100,6 +100,7 @@ struct mbox_seat {
  *	lock of @request->mb
  * @peer: of a synchronous sender: the process that received (a reference)
  * @stamp: Lamport's, of the sending, or of the receipt
+ * @told: when it was told that it is done, by the local clock of whoever told it
  * @result: 0 or an error
  * @done: everything is final
  *
@@ -128,6 +129,7 @@ struct mbox_waiter {
 	bool held;
 	struct pid *peer;
 	u64 stamp;
+	u64 told;
 	int result;
 	bool done;
 };
@@ -171,7 +173,7 @@ bool mbox_wait_claim(struct mbox_waiter *waiter);
 struct task_struct *mbox_wait_tell(struct mbox *mb, struct mbox_waiter *waiter, int result);
 void mbox_wait_finish(struct mbox *mb, struct mbox_waiter *waiter, int result,
 		      struct mbox_wakes *wakes);
-int mbox_wait_sleep(const struct mbox *mb, enum mbox_wait_what what,
+int mbox_wait_sleep(struct mbox *mb, enum mbox_wait_what what,
 		    struct mbox_waiter *waiter, const struct mbox_patience *patience);
 ktime_t mbox_wait_time(u64 user_ns);
 

@@ -701,7 +701,7 @@ static inline void reset_tunables(void)
 		long long value;
 	} tunables[] = {
 		{ "max_msgs", 65536 }, { "max_size", 1048576 }, { "max_bytes", 67108864 },
-		{ "max_grants", 128 }, { "default_share", 100 },
+		{ "max_grants", 128 }, { "default_share", 100 }, { "spin_us", 200 },
 		{ "user_mailboxes", 4096 }, { "user_msgs", 262144 }, { "user_bytes", 134217728 },
 		{ "ns_mailboxes", 131072 }, { "ns_msgs", 4194304 }, { "ns_bytes", 2147483648 },
 		{ "user_files", 4096 }, { "ns_files", 65536 },

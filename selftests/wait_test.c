@@ -4,6 +4,9 @@
  * that each end is decided once. Everything holds for both sides.
  */
 #include "kselftest_harness.h"
+#include <sys/resource.h>
+
+#include "hog.h"
 #include "mbox_selftest.h"
 
 FIXTURE(wait) {
@@ -569,6 +572,119 @@ TEST_F(giving_up, in_the_middle_of_being_served_loses_and_doubles_nothing)
 	TH_LOG("%u rounds", round);
 	EXPECT_LT(ROUNDS / 10, gave_up);
 	EXPECT_LT(ROUNDS / 10, round - gave_up);
+}
+
+/*
+ * Who is served soon, by another processor, need not sleep for it.
+ */
+
+#define VIGILS	300
+
+struct vigil {
+	uint32_t steps;		/* of a process that does nothing else */
+	uint32_t awake;		/* how many waits ended without sleep */
+};
+
+FIXTURE(vigil) {
+	int fd;
+	struct vigil *vigil;
+};
+
+FIXTURE_VARIANT(vigil) {
+	bool sends;
+};
+
+FIXTURE_VARIANT_ADD(vigil, to_send) {
+	.sends = true,
+};
+
+FIXTURE_VARIANT_ADD(vigil, to_receive) {
+	.sends = false,
+};
+
+FIXTURE_SETUP(vigil)
+{
+	begin();
+	self->fd = blocking_mailbox(variant->sends);
+	self->vigil = shared(sizeof(*self->vigil));
+	stay_on(last_processor());
+}
+
+FIXTURE_TEARDOWN(vigil)
+{
+	reset_tunables();
+	sweep();
+}
+
+/* Whether the machine lets both processors run, most of the time. */
+static bool run_side_by_side(struct vigil *vigil)
+{
+	unsigned int i, n, both = 0;
+	pid_t other = spawn();
+	uint32_t before;
+
+	if (!other) {
+		stay_on(0);
+		for (;;)
+			tell(&vigil->steps, vigil->steps + 1);
+	}
+	WAIT_UNTIL(told(&vigil->steps));
+	for (i = 0; i < VIGILS; i++) {
+		before = told(&vigil->steps);
+		for (n = 0; n < 10; n++)
+			getppid();
+		both += told(&vigil->steps) != before;
+	}
+	end(other);
+	return last_processor() && both > VIGILS / 2;
+}
+
+static long sleeps_so_far(void)
+{
+	struct rusage usage;
+
+	NEED(!getrusage(RUSAGE_SELF, &usage));
+	return usage.ru_nvcsw;
+}
+
+/* How many waits end without sleep, of those that are ended as soon as they are seen. */
+static unsigned int count_awake(int fd, bool sends, struct vigil *vigil)
+{
+	pid_t waiter = spawn();
+	unsigned int i;
+	long before;
+
+	if (!waiter) {
+		stay_on(0);
+		for (i = vigil->awake = 0; i < VIGILS; i++) {
+			before = sleeps_so_far();
+			NEED(!attempt(fd, sends, 0, 0));
+			vigil->awake += sleeps_so_far() == before;
+		}
+		_exit(0);
+	}
+	for (i = 0; i < VIGILS; i++) {
+		while (!waiters(fd, sends))
+			;
+		satisfy(fd, sends);
+	}
+	NEED(!join(waiter));
+	return vigil->awake;
+}
+
+TEST_F(vigil, that_is_short_needs_no_sleep_if_the_tunable_says_so)
+{
+	unsigned int asleep, awake;
+
+	if (!run_side_by_side(self->vigil))
+		SKIP(return, "two processors hardly ever ran at the same time");
+	ASSERT_EQ(0, set_tunable("spin_us", 0));
+	asleep = count_awake(self->fd, variant->sends, self->vigil);
+	ASSERT_EQ(0, set_tunable("spin_us", 1000));
+	awake = count_awake(self->fd, variant->sends, self->vigil);
+	TH_LOG("of %u waits %u ended without sleep, and %u if there was none to be",
+	       VIGILS, awake, asleep);
+	EXPECT_LT(asleep + VIGILS / 10, awake);
 }
 
 TEST_HARNESS_MAIN
