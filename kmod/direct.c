@@ -97,17 +97,25 @@ static bool is_near(const struct mbox_participant *whose, const struct mbox_part
 	return link || mbox_registry_shares_ns(whose->pid);
 }
 
-/* Where their link is, or both are. */
+/* Where their link is, as long as that is a place to be in, or both are; or NULL. */
+static struct mbox_ns *common_ns(const struct mbox_participant *whose,
+				 const struct mbox_link *link)
+{
+	if (link && !READ_ONCE(link->ns->over))
+		return link->ns;
+	return mbox_registry_shares_ns(whose->pid) ? mbox_registry_ns() : NULL;
+}
+
 static struct mbox *make_inbox_of(struct mbox_participant *whose,
 				  const struct mbox_participant *self)
 {
 	struct mbox_link *link = mbox_link_find(self, whose);
-	struct mbox_ns *ns = link ? link->ns : mbox_registry_ns();
+	struct mbox_ns *ns = common_ns(whose, link);
 	struct mbox_heir owner;
 	struct mbox *mb;
 	int err;
 
-	err = find_heir(&owner, whose, ns);
+	err = ns ? find_heir(&owner, whose, ns) : -ESRCH;
 	mb = ERR_PTR(err);
 	if (!err) {
 		mb = make_inbox(&owner, ns);
@@ -148,8 +156,8 @@ struct mbox *mbox_direct_inbox(struct mbox_participant *whose,
 		return ERR_PTR(-ESRCH);
 	do {
 		mb = find_inbox(whose) ?: settle_and_make(whose, self);
-		/* Somebody else is about to have made it, or to have ended it. */
-		if (mb != ERR_PTR(-EEXIST))
+		/* Somebody else is about to have made it, or to have ended it or its place. */
+		if (mb != ERR_PTR(-EEXIST) && mb != ERR_PTR(-ESTALE))
 			return mb;
 		cond_resched();
 	} while (!fatal_signal_pending(current));

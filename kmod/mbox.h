@@ -540,6 +540,8 @@ struct mbox_gate {
  *	read without the lock by lookups, before they look
  * @changes: counts mailboxes and grants that came and went; read without the lock
  * @listeners: those who subscribed to events
+ * @over: the network namespace has ended, and nothing is added any more; written under
+ *	@lock
  * @inum: number of the network namespace, for people; immutable after setup
  * @user_ns: owner of the network namespace; immutable after setup
  * @tally: what there is in it
@@ -554,6 +556,7 @@ struct mbox_ns {
 	u64 last_id;
 	u32 changes;
 	struct list_head listeners;
+	bool over;
 	unsigned int inum;
 	struct user_namespace *user_ns;
 	struct mbox_tally tally;

@@ -85,8 +85,11 @@ static void tell(struct mbox *mb, enum mbox_event event, bool by_caller)
 /* It has an owner before it can be found. */
 static int publish(struct mbox *mb, struct mbox_heir *owner)
 {
-	int err = mbox_owner_first(mb, owner);
+	int err;
 
+	if (mb->ns->over)
+		return -ESTALE;
+	err = mbox_owner_first(mb, owner);
 	if (err)
 		return err;
 	err = mbox_ns_add(mb->ns, mb);
@@ -101,7 +104,8 @@ static int publish(struct mbox *mb, struct mbox_heir *owner)
 
 /*
  * Give a mailbox its owner, an id and, if it has a name, that name. From now on it
- * is found, and the registry holds it.
+ * is found, and the registry holds it. -ESTALE if its network namespace has ended, which
+ * is none that a process is in.
  */
 int mbox_registry_add(struct mbox *mb, struct mbox_heir *owner)
 {
@@ -238,12 +242,15 @@ static struct mbox *get_any(struct mbox_ns *ns)
 	return mb;
 }
 
-/* No process is left inside, so nothing is added any more. */
+/* No process is left inside, but processes outside may have links that were made inside. */
 static void __net_exit net_exit(struct net *net)
 {
 	struct mbox_ns *ns = mbox_registry_ns_of(net);
 	struct mbox *mb;
 
+	mutex_lock(&ns->lock);
+	WRITE_ONCE(ns->over, true);
+	mutex_unlock(&ns->lock);
 	while ((mb = get_any(ns))) {
 		mbox_registry_delete(mb, false);
 		mbox_mailbox_put(mb);

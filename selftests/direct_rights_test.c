@@ -778,6 +778,26 @@ TEST_F(network, namespaces_do_not_part_those_who_have_no_inbox_yet)
 	expect_to_hear_from(_metadata, self->p, self->r, "3");
 }
 
+/* Nothing is made in a namespace that has ended, whoever has a link from there. */
+TEST_F(network, namespaces_that_end_take_no_inbox_any_more)
+{
+	NEED(!ask(self->q, leave_network_namespace));
+	join_network(self->p, self->q->pid);
+	ASSERT_EQ(0, say(self->p, self->q, "there"));
+	join_network(self->p, self->r->pid);
+	join_network(self->q, self->r->pid);
+	/* The inbox goes with it; the next one is where both are. */
+	WAIT_UNTIL(!say(self->p, self->q, "here") && inbox_of(self->fd, self->q->pid));
+	expect_to_hear_from(_metadata, self->q, self->p, "here");
+
+	NEED(!ask(self->q, leave_network_namespace));
+	ASSERT_EQ(0, delete_by(self->r, inbox_of(self->fd, self->q->pid)));
+	EXPECT_EQ(ESRCH, say(self->p, self->q, "nowhere"));
+	hear(self->q);
+	ASSERT_EQ(0, say(self->p, self->q, "elsewhere"));
+	expect_to_hear_from(_metadata, self->q, self->p, "elsewhere");
+}
+
 TEST_F(network, namespaces_bring_new_neighbours)
 {
 	ASSERT_EQ(0, say(self->p, self->q, "1"));
