@@ -82,7 +82,10 @@ static void tell(struct mbox *mb, enum mbox_event event, bool by_caller)
 	mbox_event_tell(mb, &news);
 }
 
-/* It has an owner before it can be found. */
+/*
+ * It has an owner before it can be found. If it fails when it has been found already, by its
+ * name, it ends like others.
+ */
 static int publish(struct mbox *mb, struct mbox_heir *owner)
 {
 	int err;
@@ -94,6 +97,7 @@ static int publish(struct mbox *mb, struct mbox_heir *owner)
 		return err;
 	err = mbox_ns_add(mb->ns, mb);
 	if (err) {
+		mbox_mailbox_mark_gone(mb);
 		mbox_owner_clear(mb);
 		return err;
 	}
@@ -120,6 +124,8 @@ int mbox_registry_add(struct mbox *mb, struct mbox_heir *owner)
 		mutex_unlock(&mb->ns->lock);
 	}
 	if (err) {
+		if (READ_ONCE(mb->state) == MBOX_GONE)
+			mbox_mailbox_clear(mb);
 		module_put(THIS_MODULE);
 		mbox_mailbox_put(mb);
 	}
