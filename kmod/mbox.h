@@ -192,6 +192,7 @@ struct mbox_link;
  * @pid: the process (a reference); immutable
  * @id: no other one has had it; immutable after it is in the tables
  * @clock: its logical clock (clock.h)
+ * @listed: it is in all tables; set once
  * @dead: it has ended; set once
  * @end: in the wait queue of @pid, until it has ended
  * @work: what is to be done then; has the reference that @end had
@@ -213,6 +214,7 @@ struct mbox_participant {
 	struct pid *pid;
 	u64 id;
 	atomic64_t clock;
+	bool listed;
 	bool dead;
 	wait_queue_entry_t end;
 	struct work_struct work;

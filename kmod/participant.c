@@ -141,7 +141,11 @@ static struct mbox_participant *find_id(u64 id)
 	rcu_read_lock();
 	participant = get_unless_freed(rhashtable_lookup(&ids, &id, by_id));
 	rcu_read_unlock();
-	return participant;
+	/* Pairs with the release in insert(). */
+	if (!participant || smp_load_acquire(&participant->listed))
+		return participant;
+	mbox_participant_put(participant);
+	return NULL;
 }
 
 /* Whoever reads whose a mailbox is may still look at the process. */
@@ -167,6 +171,7 @@ void mbox_participant_put_last(struct mbox_participant *participant)
 	call_rcu(&participant->rcu, free_later);
 }
 
+/* It is one only when it is in both tables, which may yet fail: nobody knows its id before. */
 static int insert(struct mbox_participant *participant)
 {
 	int err;
@@ -182,6 +187,8 @@ static int insert(struct mbox_participant *participant)
 		return err;
 	}
 	list_add(&participant->all, &participants);
+	/* Pairs with the acquire in find_id(). */
+	smp_store_release(&participant->listed, true);
 	return 0;
 }
 
