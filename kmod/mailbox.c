@@ -206,7 +206,11 @@ static int charge(struct mbox *mb)
 	return mbox_ns_charge(mb->ns, mb->payer, &cost);
 }
 
-/* Nobody needs what was charged. A few bytes remain until the last put. */
+/*
+ * Nobody needs what was charged, but for the mailbox itself, which remains until the last put.
+ * Only a memory cgroup still counts that: who keeps it by a descriptor, a token or a deed need
+ * not be who paid for it.
+ */
 static void release(struct mbox *mb)
 {
 	const struct mbox_cost cost = mbox_mailbox_cost(mb);

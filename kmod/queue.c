@@ -45,8 +45,8 @@ static struct mbox_keyed *find_run(const struct mbox_queue *queue, u64 key, u32 
 }
 
 /*
- * A new message is the last of its run, one that is put back was the first: so
- * look at the head, then from the end.
+ * A new message is the last of its run, one that is put back was the first, and comes behind
+ * those only that others took before it and put back: so look at the head, then from the end.
  */
 static void index_insert(struct mbox_queue *queue, struct mbox_keyed *keyed)
 {
@@ -207,10 +207,37 @@ void mbox_queue_del_first(struct mbox_queue *queue, struct mbox_msg **msgs, u32 
 	mbox_levels_cut(levels, &last->node, last->prio);
 }
 
+static u64 seq_at(const struct list_head *node)
+{
+	return list_entry(node, struct mbox_msg, node)->seq;
+}
+
+/* Before which one of its level, which is used, a message has its place; NULL: the last one. */
+static struct list_head *place_of(const struct mbox_levels *levels, const struct mbox_msg *msg)
+{
+	struct list_head *first = mbox_levels_first_of(levels, msg->prio);
+	struct list_head *last = levels->last[msg->prio], *next;
+
+	if (seq_at(first) > msg->seq)
+		return first;
+	if (seq_at(last) < msg->seq)
+		return NULL;
+	/* From whichever end is nearer. */
+	if (msg->seq - seq_at(first) > seq_at(last) - msg->seq) {
+		for (next = last; seq_at(next->prev) > msg->seq; next = next->prev)
+			;
+		return next;
+	}
+	for (next = first; seq_at(next) < msg->seq; next = next->next)
+		;
+	return next;
+}
+
 /*
- * Return a message that was handed out and could not be delivered to its place.
- * It was near the head of its level once, so the place is there: only messages
- * that others looked for by key and those put back meanwhile stand before it.
+ * Return a message that was handed out and could not be delivered to its place. If it was
+ * the first of all, that is near the head: before it are those only that were put back
+ * meanwhile. One that was looked for by key may have to be brought back to the middle of
+ * the queue: this is the one step whose cost grows with that.
  */
 void mbox_queue_put_back(struct mbox_queue *queue, struct mbox_msg *msg)
 {
@@ -218,9 +245,7 @@ void mbox_queue_put_back(struct mbox_queue *queue, struct mbox_msg *msg)
 	struct list_head *next = NULL;
 
 	if (levels->used & BIT(msg->prio))
-		next = mbox_levels_first_of(levels, msg->prio);
-	while (next && list_entry(next, struct mbox_msg, node)->seq < msg->seq)
-		next = mbox_levels_next_of(levels, next, msg->prio);
+		next = place_of(levels, msg);
 	if (next)
 		list_add_tail(&msg->node, next);
 	else
