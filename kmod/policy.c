@@ -330,16 +330,6 @@ static bool drop_stale(struct mbox *mb, struct mbox_msg *msg, struct mbox_wakes 
 	return mbox_msg_files(msg) && mbox_is_orphan(mb) && strip_or_drop(mb, msg, wakes);
 }
 
-static struct mbox_msg *find(struct mbox *mb, const struct mbox_waiter *receiver,
-			     struct mbox_wakes *wakes)
-{
-	struct mbox_msg *msg;
-
-	while ((msg = best_for(mb, receiver)) && drop_stale(mb, msg, wakes))
-		;
-	return msg;
-}
-
 static void uncount_receipt(struct mbox *mb, const struct mbox_msg *msg)
 {
 	mb->received--;
@@ -533,22 +523,30 @@ static bool is_full(const struct mbox *mb, __poll_t events)
 }
 
 /*
- * A large message that goes may let very many in: between batches of them others
- * have the lock and the processor. No caller relies on what it saw before.
+ * In the middle of a change that may be a long one, after each step: between batches of them
+ * others have the lock and the processor. No caller relies on what it saw before.
  */
+static void pause(struct mbox *mb, struct mbox_wakes *wakes, unsigned int *steps)
+{
+	lockdep_assert_held(&mb->lock);
+	if (++*steps < MBOX_WAKE_BATCH && wakes->nr < MBOX_WAKE_BATCH)
+		return;
+	*steps = 0;
+	spin_unlock(&mb->lock);
+	mbox_wakes_tasks(wakes);
+	cond_resched();
+	spin_lock(&mb->lock);
+}
+
+/* A large message that goes may let very many in. */
 static void settle(struct mbox *mb, struct mbox_wakes *wakes)
 {
+	unsigned int steps = 0;
 	__poll_t events;
 
 	lockdep_assert_held(&mb->lock);
-	while (!mbox_is_gone(mb) && admit_one(mb, wakes)) {
-		if (wakes->nr < MBOX_WAKE_BATCH)
-			continue;
-		spin_unlock(&mb->lock);
-		mbox_wakes_tasks(wakes);
-		cond_resched();
-		spin_lock(&mb->lock);
-	}
+	while (!mbox_is_gone(mb) && admit_one(mb, wakes))
+		pause(mb, wakes, &steps);
 	events = mbox_policy_poll(mb, NULL);
 	wakes->poll &= events;
 	wakes->full = is_full(mb, events);
@@ -585,8 +583,10 @@ static void end(struct mbox *mb, struct mbox_wakes *wakes)
 	note_room(mb, wakes->full);
 	spin_unlock(&mb->lock);
 	mbox_wakes_flush(mb, wakes);
-	list_for_each_entry_safe(msg, next, &wakes->dropped, node)
+	list_for_each_entry_safe(msg, next, &wakes->dropped, node) {
 		mbox_policy_discard(mb, msg);
+		cond_resched();
+	}
 	list_for_each_entry_safe(files, next_files, &wakes->files, node)
 		mbox_files_put(files);
 }
@@ -606,7 +606,7 @@ void mbox_policy_let_in(struct mbox *mb)
 /* Whether there is room for any message may have changed; no sender waits for it. */
 void mbox_policy_look_for_room(struct mbox *mb)
 {
-	note_room(mb, fits(mb, &mb->lane, mb->max_size));
+	note_room(mb, fits(mb, &mb->lane, mb->max_size) != 0);
 }
 
 /* A slot is free again. False if the mailbox has no use for it any more. */
@@ -1007,16 +1007,34 @@ void mbox_policy_seat_receiver(struct mbox *mb, struct mbox_waiter *receiver)
 	seat_receiver(mb, &receiver->seat);
 }
 
+/* The message that suits the receiver best, NULL, or why it gets none. */
+static struct mbox_msg *find(struct mbox *mb, const struct mbox_seat *seat,
+			     struct mbox_wakes *wakes)
+{
+	unsigned int steps = 0;
+	struct mbox_msg *msg;
+	int err = check_in(mb, seat->pass);
+
+	while (!err && (msg = best_for(mb, seat->waiter)) && drop_stale(mb, msg, wakes)) {
+		pause(mb, wakes, &steps);
+		err = check_in(mb, seat->pass);
+	}
+	return err ? ERR_PTR(err) : msg;
+}
+
 /*
- * Serve the receiver at once, or give it a seat. True if it is claimed, now or,
- * if it has seats in other mailboxes, by one of them meanwhile.
+ * Serve the receiver at once, or give it a seat: 1 if it is claimed, now or, if it has
+ * seats in other mailboxes, by one of them meanwhile; else 0, or an error.
  */
-static bool serve_or_seat(struct mbox *mb, struct mbox_seat *seat,
-			  struct mbox_wakes *wakes)
+static int serve_or_seat(struct mbox *mb, struct mbox_seat *seat, struct mbox_wakes *wakes)
 {
 	struct mbox_waiter *receiver = seat->waiter;
-	struct mbox_msg *msg = find(mb, receiver, wakes);
+	struct mbox_msg *msg = find(mb, seat, wakes);
 
+	if (IS_ERR(msg)) {
+		settle(mb, wakes);
+		return PTR_ERR(msg);
+	}
 	if (!msg && receiver->link && READ_ONCE(receiver->link->over)) {
 		if (mbox_wait_claim(receiver))
 			mbox_wait_finish(mb, receiver, -EIDRM, wakes);
@@ -1048,21 +1066,28 @@ int mbox_policy_receive(struct mbox *mb, struct mbox_waiter *receiver,
 	int err;
 
 	begin(mb, &wakes);
-	err = check_in(mb, receiver->seat.pass);
-	if (err) {
+	err = serve_or_seat(mb, &receiver->seat, &wakes);
+	if (err < 0) {
 		end(mb, &wakes);
 		return err;
 	}
-	serve_or_seat(mb, &receiver->seat, &wakes);
 	return finish(mb, receiver, false, patience, &wakes);
 }
 
-static struct mbox_msg *look_behind(struct mbox *mb, u32 nth, struct mbox_wakes *wakes)
+static struct mbox_msg *look_behind(struct mbox *mb, u32 nth, const struct mbox_pass *pass,
+				    struct mbox_wakes *wakes)
 {
+	unsigned int steps = 0;
 	struct mbox_msg *msg;
+	int err = check_in(mb, pass);
 
-	while ((msg = mbox_queue_nth(&mb->queue, nth)) && has_expired(msg))
+	while (!err && (msg = mbox_queue_nth(&mb->queue, nth)) && has_expired(msg)) {
 		drop_expired(mb, msg, wakes);
+		pause(mb, wakes, &steps);
+		err = check_in(mb, pass);
+	}
+	if (err)
+		return ERR_PTR(err);
 	return msg ? mbox_msg_get(msg) : ERR_PTR(-EAGAIN);
 }
 
@@ -1071,11 +1096,9 @@ struct mbox_msg *mbox_policy_peek(struct mbox *mb, u32 nth, const struct mbox_pa
 {
 	struct mbox_wakes wakes;
 	struct mbox_msg *msg;
-	int err;
 
 	begin(mb, &wakes);
-	err = check_in(mb, pass);
-	msg = err ? ERR_PTR(err) : look_behind(mb, nth, &wakes);
+	msg = look_behind(mb, nth, pass, &wakes);
 	settle(mb, &wakes);
 	end(mb, &wakes);
 	return msg;
@@ -1088,7 +1111,7 @@ static int join_choice(struct mbox *mb, struct mbox_seat *seat)
 	int ret;
 
 	begin(mb, &wakes);
-	ret = check_in(mb, seat->pass) ?: serve_or_seat(mb, seat, &wakes);
+	ret = serve_or_seat(mb, seat, &wakes);
 	end(mb, &wakes);
 	return ret;
 }
