@@ -77,6 +77,7 @@ static void init_request(struct mbox_request *request, size_t room, u32 files_ro
 	INIT_LIST_HEAD(&request->held);
 	request->cred = NULL;
 	request->receiver = 0;
+	request->passed_on = false;
 	request->holder = 0;
 	refcount_set(&request->refs, 1);
 }
@@ -204,7 +205,7 @@ static struct mbox_request *look_up(const struct mbox_participant *self, u64 tok
 /* The calling process has received the request, and is to reply. */
 void mbox_call_take(struct mbox_request *request, struct mbox_participant *self)
 {
-	WRITE_ONCE(request->receiver, self->id);
+	request->receiver = self->id;
 	mbox_request_get(request);
 	spin_lock(&self->tokens_lock);
 	add_token(self, request);
@@ -284,6 +285,7 @@ static int hand_on(struct mbox_request *request, struct mbox_participant *self,
 	lives = !READ_ONCE(to->dead);
 	if (lives) {
 		trace_mbox_pass(request, self, stamp, to, later);
+		WRITE_ONCE(request->passed_on, to->id != request->receiver);
 		add_token(to, request);
 	}
 	spin_unlock(&to->tokens_lock);

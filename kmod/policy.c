@@ -1319,21 +1319,16 @@ static void revoke_senders(struct mbox *mb, struct mbox_wakes *wakes)
 	dismiss_senders(mb, -EKEYREVOKED, seat_holds, wakes);
 }
 
-/* Whoever has the token needs no right. */
-static bool is_passed_on(const struct mbox_request *request)
-{
-	u64 holder = READ_ONCE(request->holder);
-
-	return holder && holder != READ_ONCE(request->receiver);
-}
-
-/* Whoever has a request and loses the right that it received it by. */
+/*
+ * Whoever has a request and loses the right that it received it by. Who was handed the token
+ * needs no right.
+ */
 static void revoke_held(struct mbox *mb, struct mbox_wakes *wakes)
 {
 	struct mbox_request *request, *next;
 
 	list_for_each_entry_safe(request, next, &mb->held, held)
-		if (!is_passed_on(request) && !mbox_pass_holds(mb, &request->pass))
+		if (!READ_ONCE(request->passed_on) && !mbox_pass_holds(mb, &request->pass))
 			decide(mb, request, -EKEYREJECTED, wakes);
 }
 

@@ -32,9 +32,11 @@
  *	decided, else NULL; mailbox->lock
  * @reply: what the caller was given; the caller's then
  * @held: in mailbox->held, while it is held and not decided; mailbox->lock
- * @pass: by what its receiver received it; mailbox->lock
+ * @pass: by what its receiver received it; mailbox->lock. Its process is looked at only
+ *	as long as the token is the receiver's; it may be a former one then
  * @cred: of the receiver (a reference), while it is in mailbox->held, or NULL
  * @receiver: participant id of the process that received it, and took the token
+ * @passed_on: another process has been handed the token since
  * @holder: participant id of the process that has the token, or 0; written under its
  *	tokens_lock
  * @node: in holder->tokens, with a reference
@@ -54,6 +56,7 @@ struct mbox_request {
 	struct mbox_pass pass;
 	const struct cred *cred;
 	u64 receiver;
+	bool passed_on;
 	u64 holder;
 	struct rb_node node;
 	refcount_t refs;
