@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "mbox.h"
 
@@ -23,6 +24,15 @@ static inline int fail(int error)
 static inline int invalid(void)
 {
 	return fail(EINVAL);
+}
+
+/* close() may change errno, and the caller is to hear what it was about. */
+static inline void close_quietly(int fd)
+{
+	int error = errno;
+
+	close(fd);
+	errno = error;
 }
 
 /* What is reserved has up to 64 bytes. */

@@ -19,7 +19,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 
 #include "internal.h"
 
@@ -47,14 +46,6 @@ enum {
 	FINAL,		/* nobody here writes to them any more */
 	SEALED,		/* nor anybody else */
 };
-
-static void close_quietly(int fd)
-{
-	int error = errno;
-
-	close(fd);
-	errno = error;
-}
 
 void mbox_large_free(struct mbox_large *large)
 {

@@ -4,7 +4,6 @@
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "internal.h"
 
@@ -19,20 +18,17 @@ static int copy_name(__u8 to[MBOX_NAME_SIZE], const char *name)
 		return 0;
 	len = strnlen(name, MBOX_NAME_SIZE);
 	if (len == 0)
-		return fail(EINVAL);
+		return invalid();
 	if (len == MBOX_NAME_SIZE)
 		return fail(ENAMETOOLONG);
 	memcpy(to, name, len);
 	return 0;
 }
 
-/* close() may change errno, and the caller is to hear why there is no mailbox. */
 static int close_and_fail(int fd)
 {
-	int error = errno;
-
-	close(fd);
-	return fail(error);
+	close_quietly(fd);
+	return -1;
 }
 
 /* That there is no device must not read as "no mailbox of that name". */
@@ -69,13 +65,13 @@ _Static_assert(KERNEL_FLAGS == (MBOX_CREATE_FIXED | MBOX_CREATE_RESERVE |
 static int check_attr(const struct mbox_attr *attr)
 {
 	if (!is_zero(attr->reserved, sizeof(attr->reserved)))
-		return fail(EINVAL);
+		return invalid();
 	if (attr->flags & ~(KERNEL_FLAGS | MBOX_RENDEZVOUS | MBOX_EMPTY_ONLY))
-		return fail(EINVAL);
+		return invalid();
 	if ((attr->flags & MBOX_EMPTY_ONLY) && attr->max_size)
-		return fail(EINVAL);
+		return invalid();
 	if ((attr->flags & MBOX_RENDEZVOUS) && (attr->max_msgs || attr->max_bytes))
-		return fail(EINVAL);
+		return invalid();
 	return 0;
 }
 
@@ -109,7 +105,7 @@ int mbox_create(const char *name, const struct mbox_attr *attr, int oflag)
 	if (!attr)
 		attr = &defaults;
 	if (oflag & ~OFLAGS)
-		return fail(EINVAL);
+		return invalid();
 	if (copy_name(create.name, name) || check_attr(attr))
 		return -1;
 	fill_create(&create, attr);
@@ -129,9 +125,9 @@ static int open_bound(struct mbox_open *request, int oflag)
 	int fd;
 
 	if (oflag & ~(O_ACCMODE | OFLAGS))
-		return fail(EINVAL);
+		return invalid();
 	if ((oflag & O_ACCMODE) == O_ACCMODE)
-		return fail(EINVAL);
+		return invalid();
 	fd = open_device(oflag);
 	if (fd < 0)
 		return -1;
