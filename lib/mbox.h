@@ -77,8 +77,8 @@ struct mbox_attr {
 /*
  * @flags: the calling process's inbox, for direct communication; with MBOX_FIXED at
  * most. @max_msgs and @max_bytes are for each link; the defaults are those of the
- * inbox that the kernel makes: MBOX_INBOX_MSGS, no bound in bytes, MBOX_INBOX_SIZE,
- * MBOX_MODE_NONE. @share must be 0.
+ * inbox that the kernel makes: MBOX_INBOX_MSGS, no bound in bytes, MBOX_INBOX_SIZE, or
+ * what the limits allow if that is less, MBOX_MODE_NONE. @share must be 0.
  */
 #define MBOX_INBOX	UINT32_C(0x00000200)
 /* @flags: holds nothing; @max_msgs and @max_bytes must be 0 and mean 0. */

@@ -96,6 +96,20 @@ static void fill_create(struct mbox_create *create, const struct mbox_attr *attr
 	create->share = attr->share;
 }
 
+/* What is not said of an inbox: as the kernel makes one, no more than is allowed. */
+static int limit_inbox(int fd, struct mbox_create *create, const struct mbox_attr *attr)
+{
+	struct mbox_info info = { 0 };
+
+	if (ioctl(fd, MBOX_IOC_INFO, &info))
+		return -1;
+	if (!attr->max_msgs && create->max_msgs > info.limit_msgs)
+		create->max_msgs = info.limit_msgs;
+	if (!attr->max_size && create->max_size > info.limit_size)
+		create->max_size = info.limit_size;
+	return 0;
+}
+
 int mbox_create(const char *name, const struct mbox_attr *attr, int oflag)
 {
 	static const struct mbox_attr defaults;
@@ -113,6 +127,8 @@ int mbox_create(const char *name, const struct mbox_attr *attr, int oflag)
 	fd = open_device(O_RDWR | oflag);
 	if (fd < 0)
 		return -1;
+	if (attr->flags & MBOX_INBOX && limit_inbox(fd, &create, attr))
+		return close_and_fail(fd);
 	if (create.max_msgs && !create.max_bytes && default_bytes(fd, &create))
 		return close_and_fail(fd);
 	if (ioctl(fd, MBOX_IOC_CREATE, &create))

@@ -54,6 +54,7 @@ FIXTURE_SETUP(create)
 
 FIXTURE_TEARDOWN(create)
 {
+	reset_tunables();
 	sweep();
 }
 
@@ -178,6 +179,41 @@ TEST_F(create, for_empty_messages_only)
 
 	attr.max_size = 1;
 	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+}
+
+TEST_F(create, makes_an_inbox_as_the_kernel_does)
+{
+	struct mbox_attr attr = { .flags = MBOX_INBOX };
+	struct mbox_stat stat;
+	int fd = mbox_create(NULL, &attr, 0);
+
+	ASSERT_LE(0, fd);
+	stat = stat_of(fd);
+	EXPECT_EQ(MBOX_INBOX_MSGS, stat.max_msgs);
+	EXPECT_EQ(MBOX_INBOX_SIZE, stat.max_size);
+	EXPECT_EQ(MBOX_UNBOUNDED_BYTES, stat.max_bytes);
+	EXPECT_EQ(0, stat.mode);
+	ASSERT_EQ(0, mbox_delete(fd));
+
+	NEED(!set_tunable("max_msgs", 10) && !set_tunable("max_size", 32768));
+	fd = mbox_create(NULL, &attr, 0);
+	ASSERT_LE(0, fd);
+	stat = stat_of(fd);
+	EXPECT_EQ(10, stat.max_msgs);
+	EXPECT_EQ(32768, stat.max_size);
+	EXPECT_EQ(MBOX_UNBOUNDED_BYTES, stat.max_bytes);
+	ASSERT_EQ(0, mbox_delete(fd));
+
+	/* What is said is not made less. */
+	attr.max_msgs = 11;
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+	attr = (struct mbox_attr) { .flags = MBOX_INBOX, .max_size = 32769 };
+	EXPECT_EQ(EINVAL, error_of(mbox_create(NULL, &attr, 0)));
+	attr = (struct mbox_attr) { .flags = MBOX_INBOX, .max_msgs = 7, .max_size = 100 };
+	fd = mbox_create(NULL, &attr, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(7, stat_of(fd).max_msgs);
+	EXPECT_EQ(100, stat_of(fd).max_size);
 }
 
 TEST_F(create, rejects_unknown_flags)
