@@ -174,8 +174,13 @@ int mbox_send_large(int fd, const void *buf, size_t len,
  */
 static void advise_huge_pages(void *data, size_t len)
 {
-	if (len >= HUGE_PAGE)
-		madvise(data, len & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
+	int before = errno;
+
+	if (len < HUGE_PAGE)
+		return;
+	/* A kernel that was built without them refuses. */
+	madvise(data, len & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
+	errno = before;
 }
 
 /* All of it is there from the beginning: a hole would be refused. */

@@ -490,6 +490,24 @@ TEST_F(memory, that_was_filled_can_be_freed_instead)
 	EXPECT_EQ(0, mappings());
 }
 
+TEST_F(memory, leaves_errno_unless_it_cannot_be_had)
+{
+	char *text = calloc(1, MAX_SIZE);
+
+	NEED(text);
+	errno = 4711;
+	EXPECT_EQ(0, mbox_large_alloc(&self->large, HUGE_PAGE));
+	EXPECT_LE(0, mbox_large_seal(&self->large));
+	EXPECT_EQ(0, mbox_send_filled(self->fd, &self->large, NULL));
+	EXPECT_EQ(0, mbox_send_large(self->fd, text, MAX_SIZE, NULL));
+	EXPECT_EQ(0, mbox_send_large(self->fd, text, 1, NULL));
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, mbox_recv_large(self->fd, &self->large, NULL, NULL));
+	mbox_large_free(&self->large);
+	EXPECT_EQ(4711, errno);
+	free(text);
+}
+
 TEST_F(memory, that_cannot_be_had_leaves_nothing)
 {
 	struct rlimit none = { 0, 1024 }, before, room;
