@@ -4,6 +4,7 @@
 #define LIBMBOX_INTERNAL_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,12 +27,17 @@ static inline int invalid(void)
 	return fail(EINVAL);
 }
 
-/* close() may change errno, and the caller is to hear what it was about. */
+/*
+ * close() may change errno, and the caller is to hear what it was about. A thread that were
+ * cancelled in it would leave the descriptor open.
+ */
 static inline void close_quietly(int fd)
 {
-	int error = errno;
+	int error = errno, state;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	close(fd);
+	pthread_setcancelstate(state, &state);
 	errno = error;
 }
 

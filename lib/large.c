@@ -56,7 +56,7 @@ void mbox_large_free(struct mbox_large *large)
 	if (large->state >= MAPPED)
 		munmap(large->data, large->size);
 	if (large->state >= FILLING)
-		close(large->file);
+		close_quietly(large->file);
 	*large = (struct mbox_large) { 0 };
 	errno = error;
 }
@@ -85,12 +85,24 @@ static int seal(int file)
 	return fcntl(file, F_ADD_SEALS, SAFE_SEALS | F_SEAL_SEAL);
 }
 
+/* A thread that were cancelled here would leave the memory behind. */
+static ssize_t write_some(int file, const char *buf, size_t len)
+{
+	ssize_t written;
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	written = write(file, buf, len);
+	pthread_setcancelstate(state, &state);
+	return written;
+}
+
 static int write_all(int file, const char *buf, size_t len)
 {
 	ssize_t written;
 
 	while (len) {
-		written = write(file, buf, len);
+		written = write_some(file, buf, len);
 		if (written < 0) {
 			if (errno == EINTR)
 				continue;

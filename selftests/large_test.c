@@ -751,6 +751,35 @@ TEST_F(memory, that_no_descriptor_is_left_for_is_lost)
 	EXPECT_EQ(self->files, open_files());
 }
 
+static void *send_and_receive_cancelled(void *arg)
+{
+	FIXTURE_DATA(memory) *self = arg;
+	unsigned char *bytes = pattern(MAX_SIZE);
+
+	NEED(!pthread_cancel(pthread_self()));
+	NEED(!mbox_send_large(self->fd, bytes, MAX_SIZE, NULL));
+	NEED(!mbox_recv_large(self->fd, &self->large, NULL, NULL));
+	NEED(!mbox_large_alloc(&self->large, PAGE));
+	NEED(!mbox_send_filled(self->fd, &self->large, NULL));
+	NEED(!mbox_recv_large(self->fd, &self->large, NULL, NULL));
+	mbox_large_free(&self->large);
+	free(bytes);
+	return self;
+}
+
+/* A thread that is to be cancelled is so elsewhere, and leaves nothing here. */
+TEST_F(memory, is_no_place_to_be_cancelled)
+{
+	pthread_t thread;
+	void *result;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, send_and_receive_cancelled, self));
+	ASSERT_EQ(0, pthread_join(thread, &result));
+	EXPECT_TRUE(result == self);
+	EXPECT_EQ(self->files, open_files());
+	EXPECT_EQ(0, mappings());
+}
+
 /* The owner ends, and with it the files of its mailbox. */
 TEST_F(memory, is_lost_with_the_owner)
 {
