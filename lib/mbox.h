@@ -517,8 +517,8 @@ ssize_t mbox_call_with(int fd, const void *request, size_t len, void *reply, siz
  * @len: its length in bytes
  *
  * Return: 0, and the token is used up. Errors: EBADF, EINVAL, EBADR, EMSGSIZE (longer
- * than what the caller has room for), ENOMEM, EFAULT; the token stays; ECANCELED: the
- * caller has given up, and the token is used up.
+ * than what the caller has room for), EDQUOT, ENOSPC, ENOMEM, EFAULT; the token stays;
+ * ECANCELED: the caller has given up, and the token is used up.
  */
 int mbox_reply(int fd, uint64_t token, const void *buf, size_t len);
 
@@ -530,7 +530,7 @@ int mbox_reply(int fd, uint64_t token, const void *buf, size_t len);
  * @len: its length in bytes
  * @options: how to reply, or NULL for the defaults
  *
- * Return and errors: as mbox_reply(); with files also EDQUOT, ENOSPC.
+ * Return and errors: as mbox_reply().
  */
 int mbox_reply_with(int fd, uint64_t token, const void *buf, size_t len,
 		    const struct mbox_reply_options *options);
