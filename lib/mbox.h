@@ -385,10 +385,9 @@ int mbox_send_with(int fd, const void *buf, size_t len,
  * @deadline: when to stop waiting, on CLOCK_MONOTONIC, or NULL: never
  *
  * Return: how many bytes of @buf were written; 0 is an empty message. Errors:
- * EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EFAULT, EPERM, EKEYREVOKED, EBUSY, EAGAIN,
- * ETIMEDOUT, EINTR; with MBOX_ACCEPT also EDQUOT and ENOMEM; and EMSGSIZE:
- * @envelope->len bytes and room for @envelope->nr_files files are needed; the
- * message stays.
+ * EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, ENOMEM, EFAULT, EPERM, EKEYREVOKED, EBUSY,
+ * EAGAIN, ETIMEDOUT, EINTR; with MBOX_ACCEPT also EDQUOT; and EMSGSIZE: @envelope->len
+ * bytes and room for @envelope->nr_files files are needed; the message stays.
  */
 ssize_t mbox_recv(int fd, void *buf, size_t size, struct mbox_envelope *envelope,
 		  int flags, const struct timespec *deadline);
@@ -402,7 +401,7 @@ ssize_t mbox_recv(int fd, void *buf, size_t size, struct mbox_envelope *envelope
  * @options: how to receive it, or NULL for the defaults
  *
  * Return and errors: as mbox_recv(); with MBOX_MATCH also EOPNOTSUPP, ESRCH; with
- * MBOX_DIRECT EDQUOT, ENOSPC and ENOMEM.
+ * MBOX_DIRECT EDQUOT and ENOSPC.
  */
 ssize_t mbox_recv_with(int fd, void *buf, size_t size, struct mbox_envelope *envelope,
 		       const struct mbox_recv_options *options);
@@ -421,8 +420,8 @@ ssize_t mbox_recv_with(int fd, void *buf, size_t size, struct mbox_envelope *env
  *	MBOX_TOKEN
  * @deadline: when to stop waiting, on CLOCK_MONOTONIC, or NULL: never
  *
- * Return and errors: as mbox_recv(), but for ENOTCONN and EBUSY; ENOENT, ENOMEM;
- * EOPNOTSUPP if one of them is MBOX_SINGLE.
+ * Return and errors: as mbox_recv(), but for ENOTCONN and EBUSY; ENOENT; EOPNOTSUPP if
+ * one of them is MBOX_SINGLE.
  */
 ssize_t mbox_choose(int fd, const uint64_t *ids, unsigned int nr, void *buf, size_t size,
 		    struct mbox_envelope *envelope, int flags,
@@ -559,7 +558,7 @@ ssize_t mbox_reply_recv(int fd, struct mbox_answer *answer, void *buf, size_t si
  * @fd: any descriptor of /dev/mbox
  * @token: the @token of the request's envelope
  *
- * Return: 0. Errors: EBADF, EBADR; ECANCELED as mbox_reply().
+ * Return: 0. Errors: EBADF, EBADR, ENOMEM; ECANCELED as mbox_reply().
  */
 int mbox_discard(int fd, uint64_t token);
 
@@ -660,10 +659,10 @@ int mbox_send_large(int fd, const void *buf, size_t len,
  *	files that come
  *
  * Return: 0, and @large->data is there until mbox_large_free(). Nobody can change it.
- * Errors: as mbox_recv_with(), and ENOMEM; EBADMSG: what the sender shares could still
- * be changed or truncated, or is not all there; EMFILE, ENFILE, ENOMEM. Then @large is
- * none. After these last ones (not: ENOMEM for what is copied) the message is gone,
- * and @envelope tells whose it was.
+ * Errors: as mbox_recv_with(); EBADMSG: what the sender shares could still be changed or
+ * truncated, or is not all there; EOWNERDEAD: the mailbox has lost its owner, and with it
+ * the memory; EMFILE, ENFILE, ENOMEM. Then @large is none. After these (ENOMEM: for what
+ * is shared) the message is gone, and @envelope tells whose it was.
  */
 int mbox_recv_large(int fd, struct mbox_large *large, struct mbox_envelope *envelope,
 		    const struct mbox_recv_options *options);
@@ -831,7 +830,7 @@ int mbox_chown(int fd, uid_t uid, gid_t gid);
  * @fd: bound descriptor
  * @stat: where they go
  *
- * Return: 0. Errors: EBADF, ENOTCONN, EIDRM, EACCES; *@stat is undefined then.
+ * Return: 0. Errors: EBADF, ENOTCONN, EIDRM, EACCES, ENOMEM; *@stat is undefined then.
  */
 int mbox_getstat(int fd, struct mbox_stat *stat);
 
@@ -841,7 +840,7 @@ int mbox_getstat(int fd, struct mbox_stat *stat);
  * @id: look from this id on, 1 to begin
  * @stat: where its attributes and counters go
  *
- * Return: 0. Errors: EBADF; ENOENT when there is none left; *@stat is undefined
+ * Return: 0. Errors: EBADF, ENOMEM; ENOENT when there is none left; *@stat is undefined
  * then.
  */
 int mbox_next(int fd, uint64_t id, struct mbox_stat *stat);
@@ -870,7 +869,7 @@ int mbox_getinfo(int fd, struct mbox_info *info);
  * @fd: any descriptor of /dev/mbox
  * @usage: where they go
  *
- * Return: 0. Errors: EBADF; *@usage is undefined then.
+ * Return: 0. Errors: EBADF, ENOMEM; *@usage is undefined then.
  */
 int mbox_getusage(int fd, struct mbox_usage *usage);
 
@@ -880,7 +879,7 @@ int mbox_getusage(int fd, struct mbox_usage *usage);
  * @uid: the user; of another one it takes CAP_SYS_RESOURCE
  * @usage: where they go
  *
- * Return: 0. Errors: EBADF, EINVAL, EACCES; *@usage is undefined then.
+ * Return: 0. Errors: EBADF, EINVAL, EACCES, ENOMEM; *@usage is undefined then.
  */
 int mbox_getusage_of(int fd, uid_t uid, struct mbox_usage *usage);
 
