@@ -372,7 +372,7 @@ struct mbox_create {
 /*
  * The first process that sends has the sending end, the first that receives the
  * receiving end; others get EPERM. An end is free again when its process ends, or
- * loses the ownership or the grant that it had it by.
+ * loses a grant of that right, the receiving end also with the ownership.
  */
 #define MBOX_CREATE_PAIR	(1ULL << 6)
 /*
