@@ -467,7 +467,7 @@ ssize_t mbox_recv_from(int fd, uint64_t process, void *buf, size_t size,
  *
  * If there is none yet, it is made.
  * Return: the descriptor. Errors: as for mbox_open_id(), and EBADF, ESRCH, EDQUOT,
- * ENOSPC, ENOMEM, EINTR.
+ * ENOSPC, ENOMEM.
  */
 int mbox_open_inbox(uint64_t process, int oflag, int flags);
 
@@ -733,7 +733,7 @@ int mbox_delete(int fd);
  * @flags: bits of MBOX_KEEP and MBOX_PIDFD
  *
  * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
- * EPERM, EMLINK, EDQUOT, ENOMEM, EINTR.
+ * EPERM, EMLINK, EDQUOT, ENOMEM.
  */
 int mbox_transfer(int fd, pid_t pid, int flags);
 
@@ -745,7 +745,7 @@ int mbox_transfer(int fd, pid_t pid, int flags);
  * @flags: bits of MBOX_KEEP and MBOX_PIDFD
  *
  * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
- * EMLINK, ENOMEM, EINTR.
+ * EMLINK, ENOMEM.
  */
 int mbox_offer(int fd, pid_t pid, int flags);
 
@@ -753,8 +753,7 @@ int mbox_offer(int fd, pid_t pid, int flags);
  * mbox_accept() - own the mailbox that is offered to the calling process
  * @fd: bound descriptor
  *
- * Return: 0. Errors: EBADF, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, EDQUOT, ENOMEM,
- * EINTR.
+ * Return: 0. Errors: EBADF, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, EDQUOT, ENOMEM.
  */
 int mbox_accept(int fd);
 
@@ -762,8 +761,8 @@ int mbox_accept(int fd);
  * mbox_claim() - own the mailbox, whose owner has ended
  * @fd: bound descriptor
  *
- * Return: 0. Errors: EBADF, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, EDQUOT, ENOMEM,
- * EINTR, and EBUSY: it has an owner.
+ * Return: 0. Errors: EBADF, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, EDQUOT, ENOMEM, and
+ * EBUSY: it has an owner.
  */
 int mbox_claim(int fd);
 
@@ -776,7 +775,7 @@ int mbox_claim(int fd);
  * @flags: 0 or MBOX_PIDFD
  *
  * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
- * EMLINK, ENOMEM, EINTR.
+ * EMLINK, ENOMEM.
  */
 int mbox_grant(int fd, pid_t pid, unsigned int rights, int flags);
 
@@ -788,7 +787,7 @@ int mbox_grant(int fd, pid_t pid, unsigned int rights, int flags);
  * @flags: 0 or MBOX_PIDFD
  *
  * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, ESRCH,
- * ENOMEM, EINTR.
+ * ENOMEM.
  */
 int mbox_revoke(int fd, pid_t pid, unsigned int rights, int flags);
 
@@ -809,7 +808,7 @@ int mbox_grants(int fd, struct mbox_granted *grants, unsigned int nr);
  * @mode: bits of 0666 (MBOX_PROCESS: of 0222), 0 for none; the umask does not
  *	count
  *
- * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, ENOMEM, EINTR.
+ * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, ENOMEM.
  */
 int mbox_chmod(int fd, mode_t mode);
 
@@ -821,7 +820,7 @@ int mbox_chmod(int fd, mode_t mode);
  *
  * It takes CAP_IPC_OWNER. The owner's process stays the owner.
  * Return: 0. Errors: EBADF, EINVAL, ENOTCONN, EIDRM, EACCES, EOPNOTSUPP, EDQUOT,
- * ENOMEM, EINTR.
+ * ENOMEM.
  */
 int mbox_chown(int fd, uid_t uid, gid_t gid);
 

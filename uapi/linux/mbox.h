@@ -206,7 +206,9 @@
  *   EINTR      a signal came before anything happened (the call is restarted
  *              instead where the handler was installed with SA_RESTART), or while
  *              somebody had the request of a call (never restarted, not even when
- *              the process was only stopped and continued)
+ *              the process was only stopped and continued). Commands that neither
+ *              send, receive nor call are ended by no signal but one that kills the
+ *              process
  *   EINVAL     an unknown flag, a reserved field that is not zero, a structure
  *              shorter than its first version, a value out of its range
  *   EISCONN    the descriptor is bound to a mailbox already
@@ -334,7 +336,7 @@ struct mbox_info {
  * The calling process becomes the owner, its effective user and group those of
  * the mailbox.
  *
- * Errors: EINVAL, EISCONN, EEXIST, EDQUOT, ENOSPC, ENOMEM, EFAULT, EINTR.
+ * Errors: EINVAL, EISCONN, EEXIST, EDQUOT, ENOSPC, ENOMEM, EFAULT.
  */
 struct mbox_create {
 	__u64 flags;
@@ -410,7 +412,7 @@ struct mbox_create {
  * caller must have some right to the mailbox, or be offered it.
  *
  * Errors: EINVAL, EISCONN, ENOENT, EIDRM, EACCES, EFAULT; with MBOX_OPEN_INBOX also
- * EBADF, ESRCH, EDQUOT, ENOSPC, ENOMEM, EINTR.
+ * EBADF, ESRCH, EDQUOT, ENOSPC, ENOMEM.
  */
 struct mbox_open {
 	__u64 flags;
@@ -734,7 +736,7 @@ struct mbox_delete {
  * Counters are of one moment, and so are attributes. The caller must have some
  * right to the mailbox, or be offered it.
  *
- * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, ENOMEM, EFAULT, EINTR (next).
+ * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, ENOMEM, EFAULT.
  */
 struct mbox_stat {
 	__u64 flags;
@@ -806,7 +808,7 @@ struct mbox_stat {
  * A transfer ends every offer, also one from a process to itself.
  *
  * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, EBADF, ESRCH, EPERM
- * (transfer), EMLINK (keep), EDQUOT (transfer), ENOMEM, EINTR.
+ * (transfer), EMLINK (keep), EDQUOT (transfer), ENOMEM.
  */
 struct mbox_transfer {
 	__u64 flags;
@@ -831,7 +833,7 @@ struct mbox_transfer {
  * caller's effective user and group become those of the mailbox.
  *
  * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, EBUSY (claim),
- * EDQUOT, ENOMEM, EINTR.
+ * EDQUOT, ENOMEM.
  */
 struct mbox_take {
 	__u64 flags;
@@ -851,7 +853,7 @@ struct mbox_take {
  * that can be granted, of other MBOX_CREATE_PROCESS mailboxes nothing.
  *
  * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP, EBADF, ESRCH,
- * EMLINK (grant), ENOMEM, EINTR.
+ * EMLINK (grant), ENOMEM.
  */
 struct mbox_grant {
 	__u64 flags;
@@ -910,7 +912,7 @@ struct mbox_grants {
  * (else EINVAL). The owner stays the owner.
  *
  * Errors: EINVAL, ENOTCONN, ENOENT, EIDRM, EACCES, EOPNOTSUPP (user or group of
- * MBOX_CREATE_PROCESS), EDQUOT, ENOMEM, EINTR.
+ * MBOX_CREATE_PROCESS), EDQUOT, ENOMEM.
  */
 struct mbox_change {
 	__u64 flags;
