@@ -471,7 +471,7 @@ int mbox_command_recv_run(struct file *file, void __user *user, u32 nr, u32 *don
 
 	if (!begin(&run, file, FMODE_READ, MBOX_RIGHT_RECV))
 		return MBOX_ALONE;
-	/* Likewise. */
+	/* A guess, for it is looked at under the lock. */
 	if (!data_race(run.mb->queue.msgs))
 		return MBOX_NOT_PLAIN;
 	err = take(&run, user, min_t(u32, nr, RUN_MAX));

@@ -19,7 +19,7 @@
 #include "rights.h"
 #include "trace.h"
 
-/* The same for those who want to use it, or why not. */
+/* The mailbox that is bound, for those who want to use it, or why they cannot. */
 struct mbox *mbox_dev_target(const struct mbox_file *mf)
 {
 	struct mbox *mb = mbox_dev_bound(mf);

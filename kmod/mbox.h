@@ -264,7 +264,8 @@ struct mbox_permit {
  * @permits: by the pid of their holders
  *
  * Written under ns->lock and mailbox->lock; read with either, or under RCU as @seq
- * allows.
+ * allows. Before the mailbox can be found, and when it is gone, ns->lock is enough, and
+ * @seq need not tell.
  */
 struct mbox_access {
 	seqcount_spinlock_t seq;

@@ -184,8 +184,8 @@ static void install(struct mbox *mb, struct mbox_heir *heir)
 }
 
 /*
- * The owner is to have @keep, of which there is room: whoever owns nothing any more
- * keeps nothing.
+ * The owner is to have @keep, of which there was room when that was said: by now it may be one
+ * more than there may be. Whoever owns nothing any more keeps nothing.
  */
 static void keep_right(struct mbox *mb, struct mbox_permit **keep)
 {
