@@ -128,7 +128,8 @@ static void write_envelope(const struct receiving *receiving,
 /* Of what is in shared memory, a look and a choice see nothing. */
 static size_t seen(const struct receiving *receiving, const struct mbox_envelope *envelope)
 {
-	bool hidden = envelope->got & MBOX_GOT_SHARED && receiving->buffer;
+	bool hidden = envelope->got & MBOX_GOT_SHARED &&
+		      (is_choice(receiving) || is_look(receiving));
 
 	return hidden ? 0 : envelope->len;
 }
