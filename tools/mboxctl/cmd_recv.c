@@ -15,7 +15,6 @@
 static const struct words words[] = {
 	{ EACCES, "no right to receive from it" },
 	{ EAGAIN, "there is no message" },
-	{ EBADMSG, "a message is lost: it is shared memory, and not what that is to be" },
 	{ EBUSY, "another process is receiving from it" },
 	{ EOPNOTSUPP, "a --single mailbox takes no part in a choice" },
 	{ EPERM, "another process has the receiving end" },
@@ -26,9 +25,14 @@ static const struct words words[] = {
 
 static const struct words inbox_words[] = {
 	{ EAGAIN, "there is no message" },
-	{ EBADMSG, "a message is lost: it is shared memory, and not what that is to be" },
 	{ EIDRM, "the process has ended, and sent no more" },
 	{ ETIMEDOUT, "there was no message in time" },
+	{ 0, NULL }
+};
+
+static const struct words lost_words[] = {
+	{ EBADMSG, "it is shared memory, and not what that is to be" },
+	{ EOWNERDEAD, "it is shared memory, which has gone with the mailbox's owner" },
 	{ 0, NULL }
 };
 
@@ -214,12 +218,19 @@ static int receive(struct receiving *receiving)
 	struct progress *progress = &receiving->progress;
 	struct mbox_envelope envelope;
 	const void *bytes;
+	bool lost = false;
 	int code = DONE;
 
 	while (!code && wants_more(receiving)) {
+		envelope = (struct mbox_envelope) { 0 };
 		bytes = receive_one(receiving, &envelope);
 		if (bytes) {
 			code = write_message(receiving, &envelope, bytes);
+			progress->done++;
+		} else if (envelope.seq) {
+			/* It came: nobody who may send is to end us. */
+			fail(lost_words, "message %" PRIu64 " is lost", envelope.seq);
+			lost = true;
 			progress->done++;
 		} else if (errno != EIDRM || !receiving->follow) {
 			code = fail_midway(words_of(receiving), progress);
@@ -227,7 +238,7 @@ static int receive(struct receiving *receiving)
 			break;
 		}
 	}
-	return code;
+	return lost ? FAILED : code;
 }
 
 static int receive_into_buffer(struct receiving *receiving)
