@@ -375,6 +375,17 @@ test_lines_for_people_tell_who_did_what()
 	cmp "$tmp/expected" "$tmp/masked" || die "$(cat "$tmp/masked" "$tmp/monitor")"
 }
 
+test_people_are_told_of_the_user_and_of_the_group()
+{
+	orphan
+	monitor "$box"
+	for owner in root:nogroup nobody:root 4711:4712; do
+		try 0 mboxctl chown "$owner" "$box"
+		until_line "changed .* rw------- of $owner, by"
+	done
+	stop_monitor
+}
+
 test_a_name_does_not_reach_the_terminal_as_it_is()
 {
 	monitor -e created

@@ -168,11 +168,13 @@ static void part_offer(const struct mbox_stat *stat)
 
 static void part_mode(const struct mbox_stat *stat)
 {
-	const char *group = group_name(stat->gid);
 	char mode[MODE_SIZE];
+	const char *group;
 
 	shown_mode(stat->mode, mode);
 	part("%s of %s", mode, shown_user(stat->uid));
+	/* That of the user holds until now only. */
+	group = group_name(stat->gid);
 	if (group)
 		printf(":%s", group);
 	else
