@@ -88,6 +88,23 @@ finish()
 	die "exit code $got instead of $late, in the background"
 }
 
+# interrupted COMMAND...: is interrupted once it has written something, and then exits
+# with 0. It is in the foreground: what is in the background ignores SIGINT.
+interrupted()
+{
+	: >"$out"
+	: >"$err"
+	(
+		for _ in $thousand; do
+			[ ! -s "$out" ] || break
+			[ ! -s "$err" ] || break
+			usleep 10000
+		done
+		kill -INT "$(cat "$tmp/interrupted")"
+	) &
+	try 0 sh -c 'echo $$ >"$0"; exec "$@"' "$tmp/interrupted" "$@"
+}
+
 # process COMMAND...: runs it until the test ends; $process is its pid
 process()
 {

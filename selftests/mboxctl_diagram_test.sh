@@ -133,10 +133,9 @@ diagram()
 	die "it never recorded: $(cat "$tmp/late.err")"
 }
 
-# stop: ends it as a person would
 stop()
 {
-	kill -INT "$pid"
+	kill -TERM "$pid"
 	finish
 	nothing_left
 }
@@ -759,7 +758,10 @@ test_a_receive_of_what_was_sent_before_counts()
 test_signals_end_it_and_the_diagram_is_drawn()
 {
 	new
-	for signal in INT TERM HUP; do
+	interrupted mboxctl diagram
+	said "there were no messages"
+	nothing_left
+	for signal in TERM HUP; do
 		diagram 0
 		try 0 mboxctl send "$box" x
 		kill -"$signal" "$pid"
@@ -767,7 +769,6 @@ test_signals_end_it_and_the_diagram_is_drawn()
 		nothing_left
 		grep -q '\*--o' "$out" || die "$signal: $(cat "$out")"
 	done
-	# What the shell runs in the background ignores SIGINT.
 	for signal in TERM HUP; do
 		background 3 mboxctl diagram -- sh -c 'trap "exit 3" TERM HUP
 			mboxctl send "$0" x
@@ -781,6 +782,20 @@ test_signals_end_it_and_the_diagram_is_drawn()
 		nothing_left
 		grep -q '\*--o' "$out" || die "$signal: $(cat "$out")"
 	done
+}
+
+# What the shell runs in the background ignores SIGINT, too.
+test_recording_goes_on_at_signals_that_are_ignored()
+{
+	new
+	trap '' HUP
+	diagram 0
+	kill -HUP "$pid"
+	kill -INT "$pid"
+	usleep 300000
+	try 0 mboxctl send "$box" x
+	stop
+	grep -q '\*--o' "$out" || die "$(cat "$out" "$err")"
 }
 
 test_what_was_left_by_a_killed_one_is_removed()

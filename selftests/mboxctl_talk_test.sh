@@ -473,6 +473,21 @@ test_an_idle_serve_dies_of_the_signal_and_takes_nothing()
 	done
 }
 
+# What the shell runs in the background ignores SIGINT, too.
+test_serve_goes_on_at_signals_that_are_ignored()
+{
+	new
+	trap '' HUP
+	serve "$box" -- cat
+	until_shows "$box" receivers 1
+	kill -HUP "$server"
+	kill -INT "$server"
+	try 0 mboxctl call -t 10 "$box" x
+	printed x
+	kill -TERM "$server"
+	server_ends 143
+}
+
 test_the_request_at_hand_is_answered_before_serve_dies_of_the_signal()
 {
 	new

@@ -24,6 +24,7 @@
 #include "mboxctl.h"
 #include "spacetime.h"
 #include "tracing.h"
+#include "watch.h"
 
 /* How often the trace is read, even if poll(2) does not tell of anything. */
 #define LOOK_MS		100
@@ -354,9 +355,9 @@ static int record(struct session *session)
 	int code;
 
 	sigemptyset(&awaited);
-	sigaddset(&awaited, SIGINT);
-	sigaddset(&awaited, SIGTERM);
-	sigaddset(&awaited, SIGHUP);
+	watch_add(&awaited, SIGINT);
+	watch_add(&awaited, SIGTERM);
+	watch_add(&awaited, SIGHUP);
 	sigaddset(&awaited, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &awaited, &before);
 	signal(SIGPIPE, SIG_IGN);

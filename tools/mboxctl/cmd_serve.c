@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "job.h"
+#include "watch.h"
 
 #define MAX_JOBS	256
 
@@ -364,9 +365,9 @@ static void prepare_signals(struct serving *serving, sigset_t *awaited)
 	sigaddset(awaited, SIGUSR1);
 	pthread_sigmask(SIG_UNBLOCK, awaited, NULL);
 	sigemptyset(awaited);
-	sigaddset(awaited, SIGHUP);
-	sigaddset(awaited, SIGINT);
-	sigaddset(awaited, SIGTERM);
+	watch_add(awaited, SIGHUP);
+	watch_add(awaited, SIGINT);
+	watch_add(awaited, SIGTERM);
 	sigaddset(awaited, SIGUSR2);
 	pthread_sigmask(SIG_BLOCK, awaited, &serving->signals);
 }

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "colour.h"
 #include "mboxctl.h"
 #include "netlink.h"
+#include "watch.h"
 
 #define NSEC_PER_SEC	UINT64_C(1000000000)
 
@@ -277,22 +277,15 @@ static void compare(struct asking *asking, const struct look *before, const stru
  * Going on
  */
 
-/* Blocked, so that it is not missed before it is waited for. */
-static void hold_interrupt(sigset_t *interrupt)
-{
-	sigemptyset(interrupt);
-	sigaddset(interrupt, SIGINT);
-	sigprocmask(SIG_BLOCK, interrupt, NULL);
-}
-
-/* Up to a time on CLOCK_MONOTONIC; false if it was interrupted. */
-static bool wait_until(uint64_t time, const sigset_t *interrupt)
+/* Up to a time on CLOCK_MONOTONIC; false if it is to end. */
+static bool wait_until(uint64_t time)
 {
 	do {
 		uint64_t at = now(CLOCK_MONOTONIC), left = time > at ? time - at : 0;
 		struct timespec rest = { left / NSEC_PER_SEC, left % NSEC_PER_SEC };
 
-		if (sigtimedwait(interrupt, NULL, &rest) == SIGINT)
+		watch_wait(NULL, 0, &rest);
+		if (watch_ended())
 			return false;
 	} while (now(CLOCK_MONOTONIC) < time);
 	return true;
@@ -319,15 +312,15 @@ static uint64_t next_time(uint64_t last, uint64_t interval)
 
 static int go_on(struct netlink *netlink, struct asking *asking, struct look *before)
 {
+	static const int no_more[] = { 0 };
 	struct look after = { 0 };
-	sigset_t interrupt;
 	uint64_t done = 0, next = before->time;
 	int code = DONE;
 
-	hold_interrupt(&interrupt);
+	watch_begin(no_more);
 	while (!code && (!asking->count || done++ < asking->count)) {
 		next = next_time(next, asking->interval);
-		if (!wait_until(next, &interrupt))
+		if (!wait_until(next))
 			break;
 		code = look(netlink, asking, before, &after);
 		if (!code)

@@ -24,15 +24,23 @@ static void end(int signal)
 	ended = 1;
 }
 
+/* A signal that is blocked is kept even if it is ignored. */
+void watch_add(sigset_t *signals, int signal)
+{
+	struct sigaction action;
+
+	sigaction(signal, NULL, &action);
+	if (action.sa_handler != SIG_IGN)
+		sigaddset(signals, signal);
+}
+
 static void catch(int signal)
 {
-	struct sigaction action = { .sa_handler = end }, before;
+	const struct sigaction action = { .sa_handler = end };
 
-	sigaction(signal, NULL, &before);
-	if (before.sa_handler == SIG_IGN)
-		return;
-	sigaction(signal, &action, NULL);
-	sigaddset(&ends, signal);
+	watch_add(&ends, signal);
+	if (sigismember(&ends, signal))
+		sigaction(signal, &action, NULL);
 }
 
 void watch_begin(const int *signals)
