@@ -699,6 +699,14 @@ test_a_program_has_the_descriptors_and_signals_of_others()
 	try 141 mboxctl diagram -- sh -c 'kill -PIPE $$'
 }
 
+# The other shell catches it all the same.
+test_whoever_ignores_its_children_is_told_of_the_program()
+{
+	try 7 timeout -s KILL 20 bash -c 'trap "" CHLD; exec mboxctl diagram -- sh -c "exit 7"'
+	said "there were no messages"
+	nothing_left
+}
+
 test_recording_ends_after_its_time()
 {
 	begin=$(centiseconds)

@@ -255,7 +255,7 @@ static void take_signal(struct session *session, int signals)
 		return;
 	if (info.ssi_signo == SIGCHLD) {
 		if (session->program &&
-		    waitpid(session->program, &session->status, WNOHANG) > 0)
+		    waitpid(session->program, &session->status, WNOHANG))
 			session->program = 0;
 		return;
 	}
@@ -360,6 +360,8 @@ static int record(struct session *session)
 	watch_add(&awaited, SIGHUP);
 	sigaddset(&awaited, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &awaited, &before);
+	/* Else the kernel would not tell of PROGRAM's end. */
+	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	code = tracing_begin(&tracing, session->asking->program);
 	if (!code) {
