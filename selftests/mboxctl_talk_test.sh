@@ -809,6 +809,17 @@ test_create_makes_an_inbox_like_that_of_the_kernel_by_default()
 	finish
 }
 
+test_create_names_the_argument_that_is_out_of_range_for_an_inbox()
+{
+	try 2 mboxctl create --inbox -b 100 -- true
+	said "-b 100: it holds not even one message of 65536 bytes"
+	for words in '' "$name"; do
+		limited max_size 65535 \
+			try 2 mboxctl create --inbox $words -- true
+		said "-s 65536: the limit is 65535"
+	done
+}
+
 test_create_of_a_second_inbox_is_refused()
 {
 	later 1 root create --inbox -- true

@@ -46,8 +46,12 @@ static int explain(const char *name, const struct mbox_attr *attr, const struct 
 	    (uint64_t)attr->max_msgs * attr->max_size > info->limit_bytes)
 		return wrong_usage("--reserve of %u times %u bytes: the limit is %" PRIu64,
 				   attr->max_msgs, attr->max_size, (uint64_t)info->limit_bytes);
-	return wrong_usage("%s: not a name; a name has 1 to 63 bytes, no blank, no control "
-			   "character, no '/' and does not begin with a digit", label(name));
+	if (name)
+		return wrong_usage("%s: not a name; a name has 1 to 63 bytes, no blank, no control "
+				   "character, no '/' and does not begin with a digit",
+				   printable(name));
+	errno = EINVAL;
+	return fail(NULL, "%s", label(NULL));
 }
 
 static int refused(const char *name, const struct mbox_attr *attr)
@@ -246,15 +250,14 @@ static int check_options(const struct mbox_attr *attr)
  */
 static void set_defaults(struct mbox_attr *attr)
 {
-	/* Those of the inbox that the kernel makes. */
-	if (attr->flags & MBOX_INBOX)
-		return;
-	if (!attr->mode)
+	bool inbox = attr->flags & MBOX_INBOX;
+
+	if (!attr->mode && !inbox)
 		attr->mode = attr->flags & MBOX_PROCESS ? 0200 : 0600;
 	if (!attr->max_msgs && !(attr->flags & MBOX_RENDEZVOUS))
-		attr->max_msgs = 64;
+		attr->max_msgs = inbox ? MBOX_INBOX_MSGS : 64;
 	if (!attr->max_size && !(attr->flags & MBOX_EMPTY_ONLY))
-		attr->max_size = 4096;
+		attr->max_size = inbox ? MBOX_INBOX_SIZE : 4096;
 }
 
 /* The mode is what the user says, as with mkfifo -m; the umask is the program's. */
