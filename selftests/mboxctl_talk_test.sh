@@ -250,7 +250,7 @@ test_a_reply_that_cannot_be_written_is_told_lost()
 	new
 	serve "$box" -- echo x
 	mboxctl call "$box" x >/dev/full 2>"$err"
-	same "exit code" 201 $?
+	same "exit code" 206 $?
 	said "the reply is lost" "No space left"
 }
 

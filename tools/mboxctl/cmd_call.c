@@ -72,8 +72,10 @@ static int write_reply(const struct calling *calling, const struct mbox_envelope
 		fwrite(bytes, 1, envelope->len, stdout);
 	if (calling->json || calling->newline)
 		putchar('\n');
-	if (fflush(stdout) || ferror(stdout))
-		return OF_CALL + fail(NULL, "the reply is lost: standard output");
+	if (fflush(stdout) || ferror(stdout)) {
+		fail(NULL, "the reply is lost: standard output");
+		return OF_CALL + REPLY_LOST;
+	}
 	return envelope->tag < OTHER_TAG ? (int)envelope->tag : OTHER_TAG;
 }
 

@@ -83,7 +83,8 @@ static const struct command commands[] = {
 	  "      --json             write a JSON object\n"
 	  "Without MESSAGE: standard input. The exit status is the tag of the reply, which\n"
 	  "is the exit status of the command with serve; what mboxctl itself has to say is\n"
-	  "200 more than elsewhere, and 205 if the request was received but not replied to.\n" },
+	  "200 more than elsewhere, 205 if the request was received but not replied to, and\n"
+	  "206 if the reply cannot be written.\n" },
 	{ "serve", "[-j JOBS] [-c COUNT] [-t SECONDS] BOX -- COMMAND [ARG...]\n"
 	  "       mboxctl serve [OPTION...] --inbox -- COMMAND [ARG...]", cmd_serve,
 	  "run a command for each request, reply with its output\n"

@@ -18,6 +18,7 @@ enum {
 	WOULD_WAIT,
 	TIMED_OUT,
 	NO_REPLY,
+	REPLY_LOST,
 	/* What mboxctl call adds to those above. */
 	OF_CALL = 200,
 	/* As shells have it for a program that they cannot start, or not find. */
