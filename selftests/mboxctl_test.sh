@@ -1101,6 +1101,11 @@ test_to_watch_takes_no_device()
 	try 0 unshare -m sh -c "mount --make-rprivate / && mount -t tmpfs none /dev &&
 		exec mboxctl show --json $name"
 	cmp "$tmp/shown" "$out" || die "$(cat "$out")"
+	for words in limits 'stat -i 0.01 -c 1' 'monitor -l | head -n 1' 'top -n 1'; do
+		try 0 unshare -m sh -c "mount --make-rprivate / && mount -t tmpfs none /dev &&
+			mboxctl $words"
+		[ -s "$out" ] || die "$words tells nothing"
+	done
 }
 
 test_another_user_without_rights_can_do_nothing_and_sees_nothing()
