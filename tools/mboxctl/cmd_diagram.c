@@ -266,10 +266,7 @@ static void take_signal(struct session *session, int signals)
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+	return read_clock(CLOCK_MONOTONIC) / 1000000;
 }
 
 static bool goes_on(const struct session *session)

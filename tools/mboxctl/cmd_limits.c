@@ -87,11 +87,6 @@ static void print_table(const struct limit limits[LIMITS], uint32_t uid)
 		print_limit(&limits[i], user, width);
 }
 
-static void json_text(struct json *json, const char *key, const char *text)
-{
-	json_bytes(json, key, key, text, strlen(text));
-}
-
 static void print_json(const struct limit limits[LIMITS], uint32_t uid)
 {
 	struct json json;

@@ -94,13 +94,13 @@ static void write_json(const struct mbox_envelope *envelope, const void *bytes, 
 
 static void write_time(uint64_t realtime)
 {
-	time_t seconds = realtime / 1000000000;
+	time_t seconds = realtime / NSEC_PER_SEC;
 	char text[32] = "";
 	struct tm tm;
 
 	if (localtime_r(&seconds, &tm))
 		strftime(text, sizeof(text), "%F %T", &tm);
-	printf("%s.%06" PRIu64, text, realtime % 1000000000 / 1000);
+	printf("%s.%06" PRIu64, text, realtime % NSEC_PER_SEC / 1000);
 }
 
 /* A line about the message, which says nothing of what is as usual. */

@@ -15,8 +15,6 @@
 #include "netlink.h"
 #include "watch.h"
 
-#define NSEC_PER_SEC	UINT64_C(1000000000)
-
 /* How many lines a terminal shows of a table whose titles have gone. */
 #define PAGE		20
 
@@ -48,14 +46,6 @@ struct sums {
 	uint64_t receivers;
 	bool full;
 };
-
-static uint64_t now(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return time.tv_sec * NSEC_PER_SEC + time.tv_nsec;
-}
 
 #define LABEL_SIZE	24
 
@@ -222,7 +212,7 @@ static void print_object(const struct mbox_stat *stat, size_t count, const struc
 	struct json json;
 
 	json_begin(&json);
-	json_number(&json, "realtime", now(CLOCK_REALTIME));
+	json_number(&json, "realtime", read_clock(CLOCK_REALTIME));
 	json_rate(&json, "seconds", seconds);
 	if (stat) {
 		json_number(&json, "id", stat->id);
@@ -281,13 +271,13 @@ static void compare(struct asking *asking, const struct look *before, const stru
 static bool wait_until(uint64_t time)
 {
 	do {
-		uint64_t at = now(CLOCK_MONOTONIC), left = time > at ? time - at : 0;
+		uint64_t at = read_clock(CLOCK_MONOTONIC), left = time > at ? time - at : 0;
 		struct timespec rest = { left / NSEC_PER_SEC, left % NSEC_PER_SEC };
 
 		watch_wait(NULL, 0, &rest);
 		if (watch_ended())
 			return false;
-	} while (now(CLOCK_MONOTONIC) < time);
+	} while (read_clock(CLOCK_MONOTONIC) < time);
 	return true;
 }
 
@@ -296,14 +286,14 @@ static int look(struct netlink *netlink, const struct asking *asking, const stru
 {
 	int code = asking->all ? look_at_all(netlink, after) : look_again(netlink, before, after);
 
-	after->time = now(CLOCK_MONOTONIC);
+	after->time = read_clock(CLOCK_MONOTONIC);
 	return code;
 }
 
 /* Lines keep their pace, however long one took; those that come too late are left out. */
 static uint64_t next_time(uint64_t last, uint64_t interval)
 {
-	uint64_t next, earliest = now(CLOCK_MONOTONIC);
+	uint64_t next, earliest = read_clock(CLOCK_MONOTONIC);
 
 	if (__builtin_add_overflow(last, interval, &next))
 		return UINT64_MAX;
@@ -344,7 +334,7 @@ static int watch(struct asking *asking, char **names, size_t count)
 		return FAILED;
 	asking->all = !count;
 	code = count ? look_at_named(netlink, names, count, &first) : look_at_all(netlink, &first);
-	first.time = now(CLOCK_MONOTONIC);
+	first.time = read_clock(CLOCK_MONOTONIC);
 	if (!code)
 		code = go_on(netlink, asking, &first);
 	free(first.boxes);

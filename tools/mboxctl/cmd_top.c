@@ -11,8 +11,6 @@
 #include "top.h"
 #include "watch.h"
 
-#define NSEC_PER_SEC	UINT64_C(1000000000)
-
 struct top {
 	struct view view;
 	uint64_t looks;

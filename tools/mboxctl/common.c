@@ -15,8 +15,6 @@
 
 #include "mboxctl.h"
 
-#define NSEC_PER_SEC	UINT64_C(1000000000)
-
 static void begin_message(void)
 {
 	fflush(stdout);
@@ -103,6 +101,14 @@ int fail_midway(const struct words *words, const struct progress *progress)
 	if (error == EAGAIN || error == EBUSY)
 		return WOULD_WAIT;
 	return error == ETIMEDOUT ? TIMED_OUT : FAILED;
+}
+
+uint64_t read_clock(clockid_t clock)
+{
+	struct timespec at;
+
+	clock_gettime(clock, &at);
+	return at.tv_sec * NSEC_PER_SEC + at.tv_nsec;
 }
 
 int parse_options(int argc, char **argv, const char *shorts, const struct option *longs,

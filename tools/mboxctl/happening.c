@@ -11,7 +11,6 @@
 #include "colour.h"
 #include "happening.h"
 
-#define NSEC_PER_SEC	UINT64_C(1000000000)
 #define NAME_WIDTH	16
 
 const struct bit events[] = {
@@ -39,14 +38,6 @@ static const struct bit changes[] = {
 	{ CHANGE_FILLED, "filled" },
 	{ 0, NULL }
 };
-
-static uint64_t now(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_REALTIME, &at);
-	return at.tv_sec * NSEC_PER_SEC + at.tv_nsec;
-}
 
 /* An event newer than this program is called by its number. */
 static const char *event_name(uint32_t what)
@@ -277,7 +268,7 @@ static void print_event(const struct netlink_event *event)
 
 static void print_lost(uint64_t count)
 {
-	begin_line(now(), "lost", ALARM);
+	begin_line(read_clock(CLOCK_REALTIME), "lost", ALARM);
 	if (count == SOME)
 		fputs("  some events", stdout);
 	else
@@ -290,7 +281,7 @@ static void print_found(const struct change *change, bool first)
 	const struct mbox_stat *stat = change->now;
 	bool appeared = change->what & CHANGE_APPEARED;
 
-	begin_line(now(), "found", PLAIN);
+	begin_line(read_clock(CLOCK_REALTIME), "found", PLAIN);
 	write_box(stat);
 	if (appeared)
 		part(first ? "it is there" : "it has appeared");
@@ -314,11 +305,6 @@ static void print_found(const struct change *change, bool first)
 /*
  * In JSON
  */
-
-static void json_text(struct json *json, const char *key, const char *text)
-{
-	json_bytes(json, key, key, text, strlen(text));
-}
 
 static void json_mailbox(struct json *json, const char *key, const struct mbox_stat *stat)
 {
@@ -356,7 +342,7 @@ static void json_lost(uint64_t count)
 
 	json_begin(&json);
 	json_text(&json, "event", "lost");
-	json_number(&json, "time", now());
+	json_number(&json, "time", read_clock(CLOCK_REALTIME));
 	if (count == SOME)
 		json_null(&json, "count");
 	else
@@ -374,7 +360,7 @@ static void json_found(const struct change *change, bool first)
 
 	json_begin(&json);
 	json_text(&json, "event", "found");
-	json_number(&json, "time", now());
+	json_number(&json, "time", read_clock(CLOCK_REALTIME));
 	json_bits(&json, "changes", first ? there : changes, change->what);
 	json_mailbox(&json, "mailbox", change->now);
 	if (change->before)

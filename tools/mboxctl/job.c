@@ -23,8 +23,6 @@
 
 #include "job.h"
 
-#define NSEC_PER_SEC	UINT64_C(1000000000)
-
 /* How long a command may take to end when it is told to. */
 #define GRACE_MS	2000
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <mbox.h>
 
 enum {
@@ -90,6 +91,14 @@ struct progress {
 
 /* As fail(), and says how far it came; returns the exit code for errno. */
 int fail_midway(const struct words *words, const struct progress *progress);
+
+/*
+ * Time (common.c), in nanoseconds
+ */
+
+#define NSEC_PER_SEC	UINT64_C(1000000000)
+
+uint64_t read_clock(clockid_t clock);
 
 /*
  * Arguments (common.c): 0, or the exit code once it has been said what is wrong
@@ -300,6 +309,8 @@ void json_bits(struct json *json, const char *key, const struct bit *names, uint
 /* As @key if it is UTF-8 without NUL, else in base64 as @key64. */
 void json_bytes(struct json *json, const char *key, const char *key64,
 		const void *bytes, size_t len);
+/* Of our own. */
+void json_text(struct json *json, const char *key, const char *text);
 
 /* What a message and a reply have in common, from "pid" on. */
 void json_envelope(struct json *json, const struct mbox_envelope *envelope);

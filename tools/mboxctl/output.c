@@ -350,6 +350,11 @@ void json_bytes(struct json *json, const char *key, const char *key64,
 	putchar('"');
 }
 
+void json_text(struct json *json, const char *key, const char *text)
+{
+	json_bytes(json, key, key, text, strlen(text));
+}
+
 void json_envelope(struct json *json, const struct mbox_envelope *envelope)
 {
 	json_number(json, "pid", envelope->pid);

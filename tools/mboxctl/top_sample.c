@@ -9,8 +9,6 @@
 
 #include "top.h"
 
-#define NSEC_PER_SEC	UINT64_C(1000000000)
-
 static uint64_t quantile(const uint64_t counts[MBOX_WAITED_BUCKETS], unsigned int percent)
 {
 	int bucket = waited_percentile(counts, percent);
@@ -69,12 +67,10 @@ int sample_take(struct netlink *netlink, struct sample *sample)
 {
 	struct mbox_info info;
 	struct sample now = { .time = time(NULL) };
-	struct timespec at;
 
 	if (netlink_dump(netlink, &now.boxes, &now.count))
 		return -1;
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	now.at = at.tv_sec * NSEC_PER_SEC + at.tv_nsec;
+	now.at = read_clock(CLOCK_MONOTONIC);
 	now.rows = calloc(now.count + 1, sizeof(*now.rows));
 	if (!now.rows || netlink_limits(netlink, NULL, &info, &now.usage)) {
 		int error = errno;

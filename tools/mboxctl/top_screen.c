@@ -16,8 +16,6 @@
 #include "top.h"
 #include "watch.h"
 
-#define NSEC_PER_SEC	UINT64_C(1000000000)
-
 struct screen {
 	struct netlink *netlink;
 	struct view *view;
@@ -170,14 +168,6 @@ static void sort_by(struct screen *screen, int step)
 	screen->view->first = 0;
 }
 
-static uint64_t now(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return at.tv_sec * NSEC_PER_SEC + at.tv_nsec;
-}
-
 /* From now on, as if it had always been so. */
 static void set_interval(struct screen *screen, uint64_t interval)
 {
@@ -276,7 +266,7 @@ static void take_keys(struct screen *screen)
 /* 0, or -1 with errno. */
 static int look(struct screen *screen)
 {
-	uint64_t begin = now();
+	uint64_t begin = read_clock(CLOCK_MONOTONIC);
 
 	if (screen->view->paused || begin < screen->next)
 		return 0;
@@ -294,7 +284,7 @@ static int look(struct screen *screen)
 /* A terminal that has gone has no keys, but it is not waited for either. */
 static void wait_for_keys(struct screen *screen)
 {
-	uint64_t at = now(), left = screen->next > at ? screen->next - at : 0;
+	uint64_t at = read_clock(CLOCK_MONOTONIC), left = screen->next > at ? screen->next - at : 0;
 	struct timespec timeout = { left / NSEC_PER_SEC, left % NSEC_PER_SEC };
 	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 
