@@ -104,22 +104,12 @@ static void take_own_line(struct session *session, char *line)
 static void ask_for_process(struct session *session, uint64_t participant)
 {
 	struct process *process = recording_process(&session->recording, participant);
-	char path[40], name[64] = "";
-	ssize_t len;
-	int fd;
+	char name[COMM_SIZE];
 
 	if (process->asked)
 		return;
 	process->asked = true;
-	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/comm", process->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	len = read(fd, name, sizeof(name) - 1);
-	close(fd);
-	if (len > 0 && name[len - 1] == '\n')
-		name[len - 1] = '\0';
-	if (len > 0)
+	if (read_comm(process->pid, name))
 		take_own_line(session, process_line(participant, process->pid, name));
 }
 

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "colour.h"
@@ -110,19 +109,11 @@ static void write_box(const struct mbox_stat *stat)
 
 static const char *process(pid_t pid, char text[PROCESS_SIZE])
 {
-	char path[32], name[64] = "";
-	FILE *file;
+	char name[COMM_SIZE];
 
 	if (!pid)
 		return "a process that cannot be seen from here";
-	snprintf(path, sizeof(path), "/proc/%" PRId32 "/comm", pid);
-	file = fopen(path, "re");
-	if (file) {
-		name[fread(name, 1, sizeof(name) - 1, file)] = '\0';
-		fclose(file);
-		name[strcspn(name, "\n")] = '\0';
-	}
-	if (*name)
+	if (read_comm(pid, name))
 		snprintf(text, PROCESS_SIZE, "%" PRId32 " (%s)", pid, printable(name));
 	else
 		snprintf(text, PROCESS_SIZE, "%" PRId32, pid);

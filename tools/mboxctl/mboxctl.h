@@ -255,6 +255,10 @@ const char *group_name(uint32_t gid);
 /* The name of a user or, if there is none, the number. */
 const char *shown_user(uint32_t uid);
 
+/* What a process is called, as it is; false once it has gone. */
+#define COMM_SIZE	64
+bool read_comm(uint64_t pid, char name[COMM_SIZE]);
+
 /* A pid, "-" if there is no process, "?" if it cannot be seen. */
 #define PID_SIZE	12
 void shown_pid(pid_t pid, bool exists, char text[PID_SIZE]);

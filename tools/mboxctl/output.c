@@ -3,12 +3,14 @@
  * How things are written: escaped for terminals, as JSON for programs.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <wchar.h>
 
 #include "mboxctl.h"
@@ -95,6 +97,25 @@ const char *shown_user(uint32_t uid)
 		return name;
 	snprintf(number, sizeof(number), "%" PRIu32, uid);
 	return number;
+}
+
+bool read_comm(uint64_t pid, char name[COMM_SIZE])
+{
+	char path[40];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/comm", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	len = read(fd, name, COMM_SIZE - 1);
+	close(fd);
+	if (len <= 0)
+		return false;
+	/* It ends with a newline, but may have some within. */
+	name[name[len - 1] == '\n' ? len - 1 : len] = '\0';
+	return *name;
 }
 
 void shown_pid(pid_t pid, bool exists, char text[PID_SIZE])
