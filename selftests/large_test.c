@@ -1087,6 +1087,58 @@ TEST_F(wrong, memory_is_refused)
 	EXPECT_EQ(4, self->large.len);
 }
 
+/*
+ * mboxctl recv, which shell scripts cannot send that to.
+ */
+
+static FILE *mboxctl_recv(const char *options, const int *fds, unsigned int nr)
+{
+	char command[128];
+	int len = snprintf(command, sizeof(command), "exec mboxctl recv %s", options);
+	unsigned int i;
+	FILE *output;
+
+	for (i = 0; i < nr; i++)
+		len += snprintf(command + len, sizeof(command) - len, " %llu",
+				(unsigned long long)state(fds[i], 0).id);
+	output = popen(command, "r");
+	NEED(output);
+	return output;
+}
+
+TEST_F(memory, that_is_none_does_not_keep_mboxctl_from_the_next_message)
+{
+	struct mbox_send_options send = { .flags = MBOX_SHARED };
+	char text[8] = "";
+	FILE *output;
+
+	ASSERT_EQ(0, mbox_send_with(self->fd, "", 0, &send));
+	ASSERT_EQ(0, post(self->fd, 0, "next", 0));
+	output = mboxctl_recv("-n -c 2", &self->fd, 1);
+	EXPECT_EQ(4, fread(text, 1, sizeof(text), output));
+	EXPECT_STREQ("next", text);
+	EXPECT_EQ(1, WEXITSTATUS(pclose(output)));
+}
+
+TEST_F(memory, is_what_mboxctl_writes_when_one_of_several_mailboxes_is_left)
+{
+	const int fds[] = { mailbox(attributes(1, 1)), self->fd };
+	char *bytes = (char *)pattern(MAX_SIZE), *copy = calloc(1, MAX_SIZE);
+	FILE *output;
+
+	NEED(copy);
+	output = mboxctl_recv("-f", fds, 2);
+	wait_for_receivers(self->fd, 0, 1);
+	ASSERT_EQ(0, mbox_delete(fds[0]));
+	ASSERT_EQ(0, mbox_send_large(self->fd, bytes, MAX_SIZE, NULL));
+	EXPECT_EQ(MAX_SIZE, fread(copy, 1, MAX_SIZE, output));
+	EXPECT_EQ(0, memcmp(bytes, copy, MAX_SIZE));
+	ASSERT_EQ(0, mbox_delete(self->fd));
+	pclose(output);
+	free(copy);
+	free(bytes);
+}
+
 TEST(memory_of_no_file_is_told_from_memory_that_is_wrong)
 {
 	struct mbox_large large = { 0 };
