@@ -1724,6 +1724,8 @@ test_limits_lists_every_tunable_with_its_value_and_error()
 {
 	value=80
 	for file in /proc/sys/net/mbox/*; do
+		# What it bounds is time, and no error comes of it.
+		[ "${file##*/}" != spin_us ] || continue
 		value=$((value + 1))
 		echo "$file $(cat "$file")" >>"$tmp/before"
 		echo "net.mbox.${file##*/} $value" >>"$tmp/set"
