@@ -526,7 +526,7 @@ static bool is_full(const struct mbox *mb, __poll_t events)
  * In the middle of a change that may be a long one, after each step: between batches of them
  * others have the lock and the processor. No caller relies on what it saw before.
  */
-static void pause(struct mbox *mb, struct mbox_wakes *wakes, unsigned int *steps)
+static void breathe(struct mbox *mb, struct mbox_wakes *wakes, unsigned int *steps)
 {
 	lockdep_assert_held(&mb->lock);
 	if (++*steps < MBOX_WAKE_BATCH && wakes->nr < MBOX_WAKE_BATCH)
@@ -546,7 +546,7 @@ static void settle(struct mbox *mb, struct mbox_wakes *wakes)
 
 	lockdep_assert_held(&mb->lock);
 	while (!mbox_is_gone(mb) && admit_one(mb, wakes))
-		pause(mb, wakes, &steps);
+		breathe(mb, wakes, &steps);
 	events = mbox_policy_poll(mb, NULL);
 	wakes->poll &= events;
 	wakes->full = is_full(mb, events);
@@ -1016,7 +1016,7 @@ static struct mbox_msg *find(struct mbox *mb, const struct mbox_seat *seat,
 	int err = check_in(mb, seat->pass);
 
 	while (!err && (msg = best_for(mb, seat->waiter)) && drop_stale(mb, msg, wakes)) {
-		pause(mb, wakes, &steps);
+		breathe(mb, wakes, &steps);
 		err = check_in(mb, seat->pass);
 	}
 	return err ? ERR_PTR(err) : msg;
@@ -1083,7 +1083,7 @@ static struct mbox_msg *look_behind(struct mbox *mb, u32 nth, const struct mbox_
 
 	while (!err && (msg = mbox_queue_nth(&mb->queue, nth)) && has_expired(msg)) {
 		drop_expired(mb, msg, wakes);
-		pause(mb, wakes, &steps);
+		breathe(mb, wakes, &steps);
 		err = check_in(mb, pass);
 	}
 	if (err)

@@ -117,12 +117,14 @@ struct task_struct *mbox_wait_tell(struct mbox *mb, struct mbox_waiter *waiter, 
 	struct task_struct *task = waiter->task;
 
 	lockdep_assert_held(&mb->lock);
-	if (task != current)
-		get_task_struct(task);
 	waiter->mb = mb;
 	waiter->result = result;
-	if (longest_moment())
-		waiter->told = local_clock();
+	/* Whoever serves itself does not wait. */
+	if (task != current) {
+		get_task_struct(task);
+		if (longest_moment())
+			waiter->told = local_clock();
+	}
 	/* Pairs with the acquires in look_on() and sleep_until_done(): race 2 above. */
 	smp_store_release(&waiter->done, true);
 	return task == current ? NULL : task;
